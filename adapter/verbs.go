@@ -1,0 +1,96 @@
+package adapter
+
+import (
+	"context"
+	"io"
+	"iter"
+	"net/http"
+)
+
+// Editor replaces the content of a message that the bot posted.
+// Errors: [ErrNotFound], [ErrForbidden], [ErrTooLong].
+type Editor interface {
+	Edit(ctx context.Context, ref Ref, m *Message) error
+}
+
+// Deleter removes a message. Errors: [ErrNotFound], [ErrForbidden].
+type Deleter interface {
+	Delete(ctx context.Context, ref Ref) error
+}
+
+// Reactor puts an emoji on a message. Emoji is the character itself or the platform's name without colons; putting the
+// same one twice is no error. Errors: [ErrNotFound], [ErrForbidden].
+type Reactor interface {
+	React(ctx context.Context, ref Ref, emoji string) error
+}
+
+// Typer shows for a few seconds that the bot is busy.
+type Typer interface {
+	Typing(ctx context.Context, to Address) error
+}
+
+// Uploader posts a file by itself. Errors: [ErrTooLong] over Features.MaxFile.
+type Uploader interface {
+	Upload(ctx context.Context, to Address, f File) (Ref, error)
+}
+
+// Opener opens a file that came in, by its ID, also after a restart. Errors: [ErrNotFound], [ErrForbidden].
+type Opener interface {
+	Open(ctx context.Context, f File) (io.ReadCloser, error)
+}
+
+// Directory looks up users and rooms. The query is an id, or a name with its sigil ("@alice", "#ops") as people write it;
+// a name that fits several is [ErrAmbiguous], one that fits none [ErrNotFound].
+type Directory interface {
+	User(ctx context.Context, query string) (User, error)
+	Room(ctx context.Context, query string) (Room, error)
+}
+
+// DirectOpener opens the direct room of the bot and a user.
+type DirectOpener interface {
+	OpenDirect(ctx context.Context, userID string) (Room, error)
+}
+
+// TopicSetter sets the topic of a room. Errors: [ErrNotFound], [ErrForbidden].
+type TopicSetter interface {
+	SetTopic(ctx context.Context, room, topic string) error
+}
+
+// CommandRegistrar is told the bot's commands once before Run: for native slash commands or for completion.
+type CommandRegistrar interface {
+	RegisterCommands(ctx context.Context, commands []CommandSpec) error
+}
+
+// CommandSpec is what a platform needs to know of a command.
+type CommandSpec struct {
+	Name    string // lower case; several words are separated by a space
+	Summary string // one line
+}
+
+// Historian reads what was said in a room after the message with the order stamp after (exclusive; empty: as far back as
+// the platform gives), oldest first. Events are marked Backfilled and have the ids that live delivery gives them.
+type Historian interface {
+	History(ctx context.Context, room, after string) iter.Seq2[*Event, error]
+}
+
+// Finder tells whether a message with m.Key was posted, after a Send of unknown outcome. false without an error means
+// that it is certain that it was not.
+type Finder interface {
+	Find(ctx context.Context, m *Message) (Ref, bool, error)
+}
+
+// HTTPHandler is an adapter that takes callbacks; the bot's server mounts it under /adapters/NAME/.
+type HTTPHandler interface {
+	HTTPHandler() http.Handler
+}
+
+// Closer releases what the adapter holds. The bot calls it once, after the last Send.
+type Closer interface {
+	Close() error
+}
+
+// Renderer turns a message into messages that fit Features: native text, split. It is pure: the bot stores the parts
+// before the first attempt to send. Without it a message is sent as it is.
+type Renderer interface {
+	Render(m *Message) ([]*Message, error)
+}
