@@ -1,0 +1,126 @@
+package handler
+
+import (
+	"context"
+	"log/slog"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/brain"
+)
+
+// Request is one event as one route sees it. Its methods may be called from several goroutines of the handler, until the
+// handler returns.
+type Request struct {
+	Event    *adapter.Event // shared by the routes of the event: do not change it
+	Text     string         // what was said, without the address
+	Route    *Route
+	Delivery string // stable id: the same when the event comes again
+	Attempt  int    // 1 for the first
+	// Brain keeps state, in a namespace of the router that the route was mounted under.
+	Brain *brain.Brain
+	// Logger is the bot's; Log adds what identifies this request.
+	Logger *slog.Logger
+
+	effects Effects
+	stop    atomic.Bool
+	posts   atomic.Int32
+}
+
+// NewRequest makes a request for tests and for bots of another make, with a logger that discards.
+func NewRequest(ev *adapter.Event, effects Effects) *Request {
+	r := &Request{Event: ev, Text: ev.Text, Delivery: ev.ID, Attempt: 1, Logger: slog.New(slog.DiscardHandler)}
+	r.Bind(effects)
+	return r
+}
+
+// Bind says how r acts. It is for who makes requests, and comes before anything else is done with r.
+func (r *Request) Bind(effects Effects) { r.effects = effects }
+
+// Log gives a logger that adds the delivery, the route, the room and the user's key to every record.
+func (r *Request) Log() *slog.Logger {
+	route := ""
+	if r.Route != nil {
+		route = r.Route.ID
+	}
+	return r.Logger.With("id", r.CorrelationID(), "route", route, "room", r.Event.Address().String(), "user", r.Event.User.Key())
+}
+
+// CorrelationID is short, stable over redelivery, and stands in what the user is told and in the log.
+func (r *Request) CorrelationID() string { return CorrelationID(r.Delivery) }
+
+// Stop keeps the routes that would come after this one from seeing the event.
+func (r *Request) Stop() { r.stop.Store(true) }
+
+// Stopped tells whether Stop was called.
+func (r *Request) Stopped() bool { return r.stop.Load() }
+
+// Arg gives what a named group of the route's expression captured ("(?P<door>.+)"), or the group of that number ("1"); ""
+// where it captured nothing.
+func (r *Request) Arg(name string) string {
+	text, re, loc := r.captures()
+	if re == nil {
+		return ""
+	}
+	i := re.SubexpIndex(name)
+	if i < 0 {
+		n, err := strconv.Atoi(name)
+		if err != nil || n < 0 || n > re.NumSubexp() {
+			return ""
+		}
+		i = n
+	}
+	if loc[2*i] < 0 {
+		return ""
+	}
+	return text[loc[2*i]:loc[2*i+1]]
+}
+
+// Matches gives every occurrence of the route's expression in the text, each with its groups; nil for other routes.
+func (r *Request) Matches() [][]string {
+	text, re, _ := r.captures()
+	if re == nil {
+		return nil
+	}
+	return re.FindAllStringSubmatch(text, -1)
+}
+
+func (r *Request) captures() (string, *regexp.Regexp, []int) {
+	if r.Route == nil || r.Route.re == nil {
+		return "", nil, nil
+	}
+	text := r.Route.subject(r.Event, r.Text)
+	loc := r.Route.re.FindStringSubmatchIndex(text)
+	if loc == nil {
+		return "", nil, nil
+	}
+	return text, r.Route.re, loc
+}
+
+// Rest gives the text after the command's name, spaces around it removed; all of Text for other routes.
+func (r *Request) Rest() string {
+	if r.Route == nil || r.Route.kind != routeCommand {
+		return r.Text
+	}
+	rest := strings.TrimSpace(r.Text)
+	for range strings.Fields(r.Route.name) {
+		rest = strings.TrimSpace(cutWord(rest))
+	}
+	return rest
+}
+
+// Handle runs the route's handler with all its middleware.
+func (r *Request) Handle(ctx context.Context) error { return r.Route.handler.Handle(ctx, r) }
+
+// WithTimeout ends the handler's context after d, if it does not end before; the bot's grace time begins then.
+func (r *Request) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	at := time.Now().Add(d)
+	if end, ok := ctx.Deadline(); !ok || at.Before(end) {
+		r.effects.EndsAt(r, at)
+	}
+	return context.WithDeadline(ctx, at)
+}
