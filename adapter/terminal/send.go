@@ -1,0 +1,319 @@
+package terminal
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/starlingbot/starling/adapter"
+)
+
+// post is a message of the bot.
+type post struct {
+	ref     adapter.Ref
+	room    adapter.Room
+	number  int // as shown; 0 while it is held
+	only    string
+	buttons []adapter.Button
+	emoji   []string
+	held    *adapter.Message // waits for its Only user
+}
+
+// Send implements [adapter.Adapter]. The message is shown in one Write. Errors: [adapter.ErrNotFound] for a room, or a
+// user in Only, that is not here, [adapter.ErrInvalid] for a message with nothing to show, [adapter.ErrClosed],
+// [adapter.ErrUnavailable] if nothing could be written.
+func (a *Adapter) Send(ctx context.Context, m *adapter.Message) (adapter.Ref, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.usable(ctx, "send"); err != nil {
+		return adapter.Ref{}, err
+	}
+	if empty(m) {
+		return adapter.Ref{}, fmt.Errorf("terminal: send: %w: nothing to show", adapter.ErrInvalid)
+	}
+	to := m.To
+	if to.Adapter == "" {
+		to.Adapter = a.cfg.Name
+	}
+	room, ok := a.roomByID(to.Room)
+	if !ok || to.Adapter != a.cfg.Name {
+		return adapter.Ref{}, fmt.Errorf("terminal: send: room %q: %w", to.String(), adapter.ErrNotFound)
+	}
+	if _, ok := a.users.get(m.Only); m.Only != "" && !ok && !(a.cfg.Playground && validName(m.Only)) {
+		return adapter.Ref{}, fmt.Errorf("terminal: send: user %q: %w", m.Only, adapter.ErrNotFound)
+	}
+	p := &post{ref: adapter.Ref{Address: to, ID: a.id("m")}, room: room, only: m.Only, buttons: slices.Clone(m.Buttons)}
+	if p.only != "" && p.only != a.user.ID {
+		a.hold(p, m)
+	} else if err := a.show(p, m); err != nil {
+		return adapter.Ref{}, err
+	}
+	a.posts.put(p.ref.ID, p)
+	return p.ref, nil
+}
+
+func empty(m *adapter.Message) bool {
+	return m == nil || m.Text == "" && len(m.Fields) == 0 && len(m.Buttons) == 0 && len(m.Files) == 0
+}
+
+// hold keeps a message until its Only user is the current one. It is called with a.mu held.
+func (a *Adapter) hold(p *post, m *adapter.Message) {
+	if len(a.held) == maxHeld {
+		a.posts.remove(a.held[0].ref.ID)
+		a.held = slices.Delete(a.held, 0, 1)
+	}
+	held := *m
+	p.held = &held
+	a.held = append(a.held, p)
+}
+
+// release shows what was held for the current user. It is called with a.mu held.
+func (a *Adapter) release() {
+	a.held = slices.DeleteFunc(a.held, func(p *post) bool {
+		return p.only == a.user.ID && a.show(p, p.held) == nil
+	})
+}
+
+// show numbers a message and writes it. It is called with a.mu held.
+func (a *Adapter) show(p *post, m *adapter.Message) error {
+	number := a.last + 1
+	head := a.heading(p, m.Color, "")
+	if a.tty {
+		head = dim("["+strconv.Itoa(number)+"]") + " " + head
+	}
+	if err := a.print("send", head+indent(a.render(m))); err != nil {
+		return err
+	}
+	p.number, p.held = number, nil
+	a.last = number
+	close(a.news)
+	a.news = make(chan struct{})
+	return nil
+}
+
+// heading gives "#ops/3 (only alice) starling (edited 2)> ".
+func (a *Adapter) heading(p *post, c adapter.Color, note string) string {
+	return a.where(p.room, p.ref.Thread, p.only) + a.colour(c, a.cfg.BotName+note+">") + " "
+}
+
+// where gives what stands before the bot's name: room, thread, and who alone sees it; empty in the direct room of the
+// current user.
+func (a *Adapter) where(room adapter.Room, thread, only string) string {
+	s := ""
+	switch {
+	case room.Kind != adapter.RoomDirect:
+		s = "#" + word(room.Name)
+	case room.ID != a.direct(a.user.ID).ID || thread != "":
+		s = "@" + word(room.Name)
+	}
+	if thread != "" {
+		s += "/" + a.threadName(thread)
+	}
+	if only != "" {
+		s = strings.TrimPrefix(s+" (only "+word(only)+")", " ")
+	}
+	if s != "" {
+		s += " "
+	}
+	return s
+}
+
+// threadName shows the thread below a known message by number.
+func (a *Adapter) threadName(thread string) string {
+	if u, ok := a.said.get(thread); ok {
+		return word(u.user.Name) + "-" + strconv.Itoa(u.number)
+	}
+	if p, ok := a.posts.get(thread); ok && p.number > 0 {
+		return strconv.Itoa(p.number)
+	}
+	return word(thread)
+}
+
+// render gives what a message shows, in lines. It is the place of the Markdown renderer.
+func (a *Adapter) render(m *adapter.Message) string {
+	var b strings.Builder
+	line := func(s string) {
+		if b.Len() > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(strings.TrimRight(clean(s), "\n"))
+	}
+	text := adapter.PlainText(m.Text)
+	if m.Notify != adapter.NotifyNone {
+		text = strings.TrimSuffix("@"+string(m.Notify)+" "+text, " ")
+	}
+	if text != "" {
+		line(text)
+	}
+	for _, f := range m.Fields {
+		line(word(adapter.PlainText(f.Name)) + ": " + adapter.PlainText(f.Value))
+	}
+	if len(m.Buttons) > 0 {
+		labels := make([]string, len(m.Buttons))
+		for i, button := range m.Buttons {
+			labels[i] = "[" + strconv.Itoa(i+1) + "] " + word(button.Label)
+		}
+		line(strings.Join(labels, "  "))
+	}
+	for _, f := range m.Files {
+		s := "file: " + word(f.Name)
+		if f.Size > 0 {
+			s += " (" + size(f.Size) + ")"
+		}
+		line(s)
+	}
+	return b.String()
+}
+
+// size shows a number of bytes.
+func size(n int64) string {
+	if n < 1<<10 {
+		return strconv.FormatInt(n, 10) + " B"
+	}
+	f, unit := float64(n), ""
+	for _, unit = range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if f /= 1 << 10; f < 1<<10 {
+			break
+		}
+	}
+	return strconv.FormatFloat(f, 'f', 1, 64) + " " + unit
+}
+
+// indent sets further lines in by two spaces, so that no text can look like a line of its own.
+func indent(s string) string { return strings.ReplaceAll(s, "\n", "\n  ") + "\n" }
+
+// print writes in one Write, above the prompt where there is one. It is called with a.mu held.
+func (a *Adapter) print(verb, s string) error {
+	var n int
+	var err error
+	if a.screen != nil {
+		n, err = a.screen.print(s)
+	} else {
+		n, err = io.WriteString(a.cfg.Out, s)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case n == 0:
+		return fmt.Errorf("terminal: %s: %w: %w", verb, adapter.ErrUnavailable, err)
+	}
+	return fmt.Errorf("terminal: %s: %w", verb, err)
+}
+
+// Edit implements [adapter.Editor]: the new content is shown as a line of its own, its buttons replace the old ones.
+// Errors: [adapter.ErrNotFound], [adapter.ErrForbidden] for what a user said, and those of Send.
+func (a *Adapter) Edit(ctx context.Context, ref adapter.Ref, m *adapter.Message) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p, err := a.post(ctx, "edit", ref)
+	if err != nil {
+		return err
+	}
+	if empty(m) {
+		return fmt.Errorf("terminal: edit: %w: nothing to show", adapter.ErrInvalid)
+	}
+	if p.held != nil {
+		held := *m
+		p.held = &held
+	} else if a.sees(p) {
+		if err := a.print("edit", a.heading(p, m.Color, " (edited "+strconv.Itoa(p.number)+")")+indent(a.render(m))); err != nil {
+			return err
+		}
+	}
+	p.buttons = slices.Clone(m.Buttons)
+	return nil
+}
+
+// Delete implements [adapter.Deleter]. Errors: [adapter.ErrNotFound], [adapter.ErrForbidden] for what a user said.
+func (a *Adapter) Delete(ctx context.Context, ref adapter.Ref) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p, err := a.post(ctx, "delete", ref)
+	if err != nil {
+		return err
+	}
+	if p.held != nil {
+		a.held = slices.DeleteFunc(a.held, func(h *post) bool { return h == p })
+	} else if a.sees(p) {
+		if err := a.print("delete", a.where(p.room, ref.Thread, p.only)+a.cfg.BotName+" deleted "+strconv.Itoa(p.number)+"\n"); err != nil {
+			return err
+		}
+	}
+	a.posts.remove(p.ref.ID)
+	return nil
+}
+
+// sees tells whether the current user may see p.
+func (a *Adapter) sees(p *post) bool { return p.only == "" || p.only == a.user.ID }
+
+// post finds a message of the bot. It is called with a.mu held.
+func (a *Adapter) post(ctx context.Context, verb string, ref adapter.Ref) (*post, error) {
+	if err := a.usable(ctx, verb); err != nil {
+		return nil, err
+	}
+	if p, ok := a.posts.get(ref.ID); ok && p.ref == ref {
+		return p, nil
+	}
+	if u, ok := a.said.get(ref.ID); ok && u.ref == ref {
+		return nil, fmt.Errorf("terminal: %s: %w: it is a user's message", verb, adapter.ErrForbidden)
+	}
+	return nil, fmt.Errorf("terminal: %s: message %q: %w", verb, ref.ID, adapter.ErrNotFound)
+}
+
+// React implements [adapter.Reactor], on the bot's messages and on what users said. The same emoji twice is shown once.
+// Errors: [adapter.ErrNotFound], [adapter.ErrInvalid] for an empty emoji.
+func (a *Adapter) React(ctx context.Context, ref adapter.Ref, emoji string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.usable(ctx, "react"); err != nil {
+		return err
+	}
+	shown := word(emoji)
+	if shown == "" {
+		return fmt.Errorf("terminal: react: %w: no emoji", adapter.ErrInvalid)
+	}
+	if u, ok := a.said.get(ref.ID); ok && u.ref == ref {
+		line := "line " + strconv.Itoa(u.number)
+		if u.user.ID != a.user.ID {
+			line = "@" + word(u.user.Name) + " " + line
+		}
+		return a.react(&u.emoji, emoji, a.where(u.room, ref.Thread, "")+a.cfg.BotName+" reacted "+shown+" to "+line)
+	}
+	p, err := a.post(ctx, "react", ref)
+	if err != nil || p.held != nil || !a.sees(p) {
+		return err
+	}
+	return a.react(&p.emoji, emoji, a.where(p.room, ref.Thread, p.only)+a.cfg.BotName+" reacted "+shown+" to "+strconv.Itoa(p.number))
+}
+
+const maxEmoji = 50 // different reactions of the bot that one message remembers
+
+func (a *Adapter) react(seen *[]string, emoji, line string) error {
+	if slices.Contains(*seen, emoji) {
+		return nil
+	}
+	if err := a.print("react", line+"\n"); err != nil {
+		return err
+	}
+	if len(*seen) < maxEmoji {
+		*seen = append(*seen, emoji)
+	}
+	return nil
+}
+
+// SetTopic implements [adapter.TopicSetter]. Errors: [adapter.ErrNotFound].
+func (a *Adapter) SetTopic(ctx context.Context, room, topic string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.usable(ctx, "set topic"); err != nil {
+		return err
+	}
+	r, ok := a.roomByID(room)
+	if !ok {
+		return fmt.Errorf("terminal: set topic: room %q: %w", room, adapter.ErrNotFound)
+	}
+	return a.print("set topic", a.where(r, "", "")+"topic: "+word(adapter.PlainText(topic))+"\n")
+}
