@@ -1,0 +1,360 @@
+package starling
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/brain"
+	"github.com/starlingbot/starling/handler"
+)
+
+// delivery is one accepted event on its way through its handlers.
+type delivery struct {
+	bot     *Bot
+	ev      *adapter.Event
+	address adapter.Address
+	id      string
+	text    string // without the address
+	routes  []*handler.Route
+	notice  string // said instead of running routes: what the bot itself has to say
+
+	line  line
+	state deliveryState // guarded by mailboxes.mu
+	seq   uint64
+
+	durable   bool
+	recovered bool // read back from the store by a process that did not accept it
+	entryRev  uint64
+
+	ledger
+}
+
+type deliveryState int
+
+const (
+	stateReady   deliveryState = iota // in a mailbox: may run
+	statePlaced                       // has its place, and is being stored
+	stateDropped                      // could not be stored
+)
+
+// begin runs the delivery on a worker that holds its line.
+func (d *delivery) begin() {
+	b := d.bot
+	if d.notice != "" {
+		d.say(d.newRun(nil, 1), "notice", d.notice)
+		d.finish()
+		return
+	}
+	if d.recovered && !d.again() {
+		return
+	}
+	b.stats.handled.Add(1)
+	d.runFrom(0)
+}
+
+// again takes over an event that a dead process may have begun, and counts one more attempt. false: there is nothing to run.
+func (d *delivery) again() bool {
+	b := d.bot
+	if err := d.load(b.storing); err != nil {
+		var bad *badRecord
+		if errors.As(err, &bad) {
+			d.dead(bad.Error())
+		} else {
+			d.leave("read its record", err)
+		}
+		return false
+	}
+	if d.allDone() { // only messages are left to post
+		d.resume()
+		d.finish()
+		return false
+	}
+	if d.rec.Attempt >= b.cfg.Attempts {
+		d.dead(fmt.Sprintf("it was begun %d times and never ended", d.rec.Attempt))
+		return false
+	}
+	begun := d.rev != 0 // else it has only waited, as far as anybody knows
+	err := d.commit(b.storing, nil, func(r *runRecord) {
+		if begun {
+			r.Attempt = max(1, r.Attempt)
+		}
+		r.Attempt++
+	})
+	if err != nil {
+		d.leave("count the attempt", err)
+		return false
+	}
+	d.resume()
+	return true
+}
+
+// runFrom runs the routes from the i-th on.
+func (d *delivery) runFrom(i int) {
+	for ; i < len(d.routes); i++ {
+		if d.isDone(d.routes[i].ID) {
+			continue
+		}
+		switch d.runRoute(i) {
+		case gone:
+			return
+		case stopped:
+			d.finish()
+			return
+		}
+	}
+	d.finish()
+}
+
+// outcome is how the run of a route ended.
+type outcome int
+
+const (
+	ended   outcome = iota // go on with the next route
+	stopped                // no further route
+	gone                   // the delivery is no longer this goroutine's
+)
+
+// runRoute runs one route until its handler has ended, retries included.
+func (d *delivery) runRoute(i int) outcome {
+	b, route := d.bot, d.routes[i]
+	log := func() *slog.Logger {
+		return b.log.With("id", handler.CorrelationID(d.id), "route", route.ID, "room", d.address.String())
+	}
+	if d.reports(route) {
+		x := d.newRun(route, 1)
+		if d.interrupted(x) {
+			return ended
+		}
+		if err := d.commit(b.storing, nil, func(r *runRecord) { r.Begun = append(r.Begun, route.ID) }); err != nil {
+			d.leave("record that the handler begins", err)
+			return gone
+		}
+	}
+	for attempt := max(1, d.rec.Attempt); ; attempt++ {
+		x := d.newRun(route, attempt)
+		x.index = i
+		err, cut := x.execute()
+		if cut {
+			return gone
+		}
+		if d.lostFence() {
+			log().Warn("another process has taken the event")
+			return gone
+		}
+		if d.durable && err != nil && b.handling.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, errStopping)) {
+			log().Warn("the bot stops before the handler ended; the event is for the next start")
+			return gone
+		}
+		again, wait := x.settle(err)
+		if !again {
+			d.markDone(route.ID)
+			if x.req.Stopped() {
+				return stopped
+			}
+			return ended
+		}
+		if !route.Ordered {
+			d.line.leave(false)
+		}
+		if pause(b.handling, wait) != nil {
+			if d.durable {
+				return gone
+			}
+			log().Error("the bot stops, and an event that was to be run again is lost")
+			return ended
+		}
+		if err := d.commit(b.storing, nil, func(r *runRecord) { r.Attempt = attempt + 1 }); err != nil {
+			d.leave("count the attempt", err)
+			return gone
+		}
+	}
+}
+
+// reports tells whether a route is not begun a second time after a crash.
+func (d *delivery) reports(route *handler.Route) bool {
+	return d.durable && (route.OnCrash == handler.OnCrashReport || route.OnCrash == handler.OnCrashDefault && route.Background && route.Kind() == "command")
+}
+
+// interrupted tells asker and room about a handler that a dead process had begun; false where it had not.
+func (d *delivery) interrupted(x *run) bool {
+	if !slices.Contains(d.rec.Begun, x.route.ID) {
+		return false
+	}
+	d.bot.log.Warn("a handler was interrupted and is not begun again", "id", handler.CorrelationID(d.id), "route", x.route.ID)
+	line := d.ev.Text
+	if line == "" {
+		line = d.text
+	}
+	text := adapter.Format("%s: interrupted, outcome unknown. Look before you repeat it:\n%s", d.ev.User, line)
+	d.say(x, "interrupted", text)
+	if d.ev.Room.Kind != adapter.RoomDirect && d.ev.User.ID != "" {
+		if room, err := x.OpenDirect(d.bot.closing, d.ev.Adapter, d.ev.User.ID); err == nil {
+			d.tell(x, "interrupted-direct", &adapter.Message{To: adapter.Address{Adapter: d.ev.Adapter, Room: room.ID}, Text: text})
+		}
+	}
+	d.markDone(x.route.ID)
+	return true
+}
+
+// say posts what the bot itself has to say where the event was.
+func (d *delivery) say(x *run, slot, text string) {
+	d.tell(x, slot, &adapter.Message{To: d.address, Text: text, Origin: d.ev.Origin})
+}
+
+// tell passes m through the outgoing chain into the outbox; what goes wrong is logged.
+func (d *delivery) tell(x *run, slot string, m *adapter.Message) {
+	ctx, cancel := context.WithTimeout(d.bot.closing, d.bot.cfg.SlowAfter)
+	defer cancel()
+	if _, err := x.send(ctx, slot, m); err != nil && ctx.Err() == nil {
+		d.bot.log.Error("the bot could not say what it had to", "id", handler.CorrelationID(d.id), "to", d.address.String(), "error", err)
+	}
+}
+
+// settle draws the conclusion from the error of a route's handler.
+func (x *run) settle(err error) (again bool, wait time.Duration) {
+	d, b := x.d, x.d.bot
+	doubt := d.uncertain()
+	if err == nil && !doubt {
+		return false, 0
+	}
+	var user *handler.UserError
+	var retry *handler.RetryError
+	var refused *handler.RefusedError
+	log := b.log.With("id", handler.CorrelationID(d.id), "route", x.route.ID, "room", d.address.String(), "user", d.ev.User.Key())
+	switch {
+	case doubt:
+		err = fmt.Errorf("the store is uncertain: %w", orElse(err, brain.ErrClosed))
+		retry = &handler.RetryError{Err: err}
+	case errors.As(err, &refused):
+		return false, 0
+	case errors.As(err, &retry):
+	case errors.As(err, &user):
+		if user.Err != nil {
+			log.Warn("handler", "error", user.Err)
+		}
+		d.say(x, "failure", user.Text)
+		return false, 0
+	}
+	if retry != nil && x.req.Attempt < b.cfg.Attempts {
+		log.Warn("the event is run again", "attempt", x.req.Attempt, "error", err)
+		wait = retry.After
+		if wait <= 0 {
+			wait = time.Duration(float64(time.Second<<(x.req.Attempt-1)) * (0.75 + rand.Float64()/2))
+		}
+		return true, wait
+	}
+	b.stats.failed.Add(1)
+	attrs := []any{"error", err}
+	var p *handler.PanicError
+	if errors.As(err, &p) {
+		attrs = append(attrs, "stack", string(p.Stack))
+	}
+	log.Error("a handler failed", attrs...)
+	d.say(x, "failure", failureText(d.id))
+	return false, 0
+}
+
+// failureText is what people are told when a handler fails: never the cause.
+func failureText(delivery string) string {
+	return "Sorry, that went wrong. My log has it under " + handler.CorrelationID(delivery) + "."
+}
+
+func orElse(err, other error) error {
+	if err != nil {
+		return err
+	}
+	return other
+}
+
+// finish ends the delivery once all its messages are on their way to the end.
+func (d *delivery) finish() {
+	if d.uncertain() {
+		d.leave("handle it", errors.New("the outcome of a write is unknown"))
+		return
+	}
+	d.mu.Lock()
+	d.over = true
+	pending := d.pending
+	d.mu.Unlock()
+	if pending == 0 {
+		d.complete()
+		return
+	}
+	if d.durable { // a crash from here on posts what is missing and runs nothing again
+		err := d.commit(d.bot.storing, nil, func(r *runRecord) {
+			for _, route := range d.routes {
+				if !slices.Contains(r.Done, route.ID) {
+					r.Done = append(r.Done, route.ID)
+				}
+			}
+		})
+		if err != nil {
+			d.leave("record that the handlers have ended", err)
+		}
+	}
+}
+
+// complete removes the delivery from the store.
+func (d *delivery) complete() {
+	b := d.bot
+	if d.completed.Swap(true) {
+		return
+	}
+	if !d.durable {
+		if d.notice == "" { // what the bot itself says is no event
+			b.stats.completed.Add(1)
+		}
+		return
+	}
+	if err := d.remove(b.storing); err == nil || errors.Is(err, handler.ErrEnded) {
+		d.removed(err)
+		return
+	}
+	b.background.Go(func() { // the store is out: the event is done, and must not run again in this process
+		for pause(b.storing, time.Second) == nil {
+			if err := d.remove(b.storing); err == nil || errors.Is(err, handler.ErrEnded) {
+				d.removed(err)
+				return
+			}
+		}
+	})
+}
+
+// removed ends a delivery that is out of the store, or another process's.
+func (d *delivery) removed(err error) {
+	b := d.bot
+	if err != nil {
+		b.log.Warn("another process has taken the event", "id", handler.CorrelationID(d.id))
+	} else {
+		b.stats.completed.Add(1)
+	}
+	b.mailboxes.release(d)
+}
+
+// leave gives the delivery up to the sweeper: the store failed.
+func (d *delivery) leave(what string, err error) {
+	d.bot.log.Error("the store failed; the event stays in it and is run again", "id", handler.CorrelationID(d.id), "while", what, "error", err)
+	d.bot.mailboxes.release(d)
+}
+
+// dead puts the delivery aside.
+func (d *delivery) dead(reason string) {
+	b := d.bot
+	b.stats.dead.Add(1)
+	b.log.Error("an event is put aside as a dead letter", "id", handler.CorrelationID(d.id), "reason", reason)
+	if d.durable {
+		if err := d.remove(b.storing, d.deadOp(reason)); err != nil {
+			d.leave("put it aside", err)
+			return
+		}
+		b.mailboxes.release(d)
+	}
+	d.completed.Store(true)
+	b.notify(d.ev, failureText(d.id))
+}

@@ -1,0 +1,420 @@
+package starling
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"crypto/rand"
+	"crypto/sha256"
+
+	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/brain"
+	"github.com/starlingbot/starling/handler"
+)
+
+const (
+	storeTimeout = 10 * time.Second      // of one write of the core
+	storeTries   = 4                     // of a write whose outcome is unknown
+	flushAfter   = 20 * time.Millisecond // refs are recorded with the next write, or after this
+)
+
+// ledger is how far a delivery is: what it said, changed and began. That of a durable delivery is kept in the store, and
+// every write of it is at the revision of the one before, which is the fence: a process that lost the delivery cannot have
+// an effect on it.
+type ledger struct {
+	mu        sync.Mutex
+	turn      chan struct{} // held over a write; nil until the first
+	rec       runRecord
+	rev       uint64 // of the stored record; 0: there is none
+	dirty     bool   // rec is ahead of the store
+	fenced    bool   // the stored record is another process's
+	doubt     bool   // the outcome of a write could not be found out
+	pending   int    // messages on their way
+	over      bool   // the handlers have ended
+	flush     *time.Timer
+	completed atomic.Bool
+}
+
+// badRecord is a stored record that cannot be read.
+type badRecord struct {
+	key string
+	err error
+}
+
+func (e *badRecord) Error() string { return fmt.Sprintf("record %s: %v", e.key, e.err) }
+
+func (d *delivery) uncertain() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.doubt
+}
+
+// lostFence tells whether another process has taken the delivery.
+func (d *delivery) lostFence() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.fenced
+}
+
+func (d *delivery) isDone(route string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Contains(d.rec.Done, route)
+}
+
+func (d *delivery) allDone() bool {
+	for _, r := range d.routes {
+		if !d.isDone(r.ID) {
+			return false
+		}
+	}
+	return true
+}
+
+// markDone records that a route has ended. It is stored with the next write of the delivery; a crash before that runs the
+// route again, which is what at least once means.
+func (d *delivery) markDone(route string) {
+	if len(d.routes) == 1 && !d.durable {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.rec.Done = append(d.rec.Done[:len(d.rec.Done):len(d.rec.Done)], route)
+}
+
+// changed gives the value that this delivery has already given a key.
+func (d *delivery) changed(mark string) (json.RawMessage, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	v, ok := d.rec.Changes[mark]
+	return v, ok
+}
+
+func (d *delivery) started(mark string) (onceRecord, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	v, ok := d.rec.Onces[mark]
+	return v, ok
+}
+
+// recall tells what is known of a slot.
+func (d *delivery) recall(key string) (refs []adapter.Ref, digest string, state slotState, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	slot, ok := d.rec.Slots[key]
+	if !ok {
+		return nil, "", "", nil
+	}
+	switch slot.State {
+	case slotUnknown:
+		err = handler.ErrUnknown
+	case slotDead:
+		err = fmt.Errorf("the message was refused: %s", slot.Reason)
+	}
+	return slot.Refs, slot.Digest, slot.State, err
+}
+
+// take waits for the right to write the record.
+func (d *delivery) take(ctx context.Context) error {
+	d.mu.Lock()
+	if d.turn == nil {
+		d.turn = make(chan struct{}, 1)
+	}
+	turn := d.turn
+	d.mu.Unlock()
+	select {
+	case turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// commit changes the record, and with it another key if op is given, in one step. brain.ErrConflict: op did not apply, and
+// nothing changed. handler.ErrEnded: another process has the delivery. Any other error leaves it unknown what happened, and
+// the delivery will not be completed but run again.
+func (d *delivery) commit(ctx context.Context, op *brain.Op, change func(*runRecord)) error {
+	if !d.durable && op == nil {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		change(&d.rec)
+		return nil
+	}
+	if err := d.take(ctx); err != nil {
+		return err
+	}
+	defer func() { <-d.turn }()
+	d.mu.Lock()
+	next, rev, fenced, doubt := d.rec.clone(), d.rev, d.fenced, d.doubt
+	d.dirty = false
+	d.mu.Unlock()
+	if fenced {
+		return handler.ErrEnded
+	}
+	if doubt {
+		return errors.New("starling: the store is uncertain about this event; it will be run again")
+	}
+	change(next)
+	newRev, err := d.write(ctx, next, rev, op)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case err == nil:
+		d.rev = newRev
+		d.merge(next)
+	case errors.Is(err, handler.ErrEnded):
+		d.fenced = true
+	case !brain.Certain(err):
+		d.doubt = true
+	}
+	return err
+}
+
+// merge makes next the record, keeping what was noted while it was written. d.mu is held.
+func (d *delivery) merge(next *runRecord) {
+	for key, slot := range d.rec.Slots {
+		if slot.State != slotAttempted || len(slot.Refs) > len(next.Slots[key].Refs) {
+			put(&next.Slots, key, slot)
+		}
+	}
+	for _, route := range d.rec.Done {
+		if !slices.Contains(next.Done, route) {
+			next.Done = append(next.Done, route)
+		}
+	}
+	d.rec = *next
+}
+
+// write stores a record at its revision. A volatile delivery has none and writes op alone.
+func (d *delivery) write(ctx context.Context, next *runRecord, rev uint64, op *brain.Op) (uint64, error) {
+	store := d.bot.store
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	var ops []brain.Op
+	var value []byte
+	key := runKey(d.id)
+	if d.durable {
+		next.Version, next.Nonce = recordVersion, nonce()
+		var err error
+		if value, err = json.Marshal(next); err != nil {
+			return 0, fmt.Errorf("starling: encode the record: %w", err)
+		}
+		ops = append(ops, brain.Op{Key: key, Value: value, If: brain.At(rev)})
+	}
+	if op != nil {
+		ops = append(ops, *op)
+	}
+	var doubt error
+	for try := range storeTries {
+		revs, err := store.Apply(ctx, ops...)
+		if err == nil {
+			return revs[0], nil
+		}
+		if !brain.Certain(err) {
+			doubt = err
+			if pause(ctx, 10*time.Millisecond<<try) != nil {
+				break
+			}
+			continue
+		}
+		if !errors.Is(err, brain.ErrConflict) {
+			return 0, err
+		}
+		if d.durable { // ours already, another process's, or the other key?
+			entry, gerr := store.Get(ctx, key)
+			switch {
+			case gerr == nil && bytes.Equal(entry.Value, value):
+				return entry.Rev, nil
+			case gerr != nil && !errors.Is(gerr, brain.ErrNotFound):
+				return 0, fmt.Errorf("starling: %w", gerr)
+			case entry.Rev != rev:
+				return 0, handler.ErrEnded
+			}
+		} else if doubt != nil {
+			entry, gerr := store.Get(ctx, op.Key)
+			if gerr == nil && bytes.Equal(entry.Value, op.Value) {
+				return 0, nil
+			}
+		}
+		return 0, err
+	}
+	return 0, fmt.Errorf("starling: the store does not say whether it wrote: %w", doubt)
+}
+
+// load reads the record that an earlier process left.
+func (d *delivery) load(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	key := runKey(d.id)
+	entry, err := d.bot.store.Get(ctx, key)
+	if errors.Is(err, brain.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	d.rev = entry.Rev
+	if err := decode(entry.Value, &d.rec); err != nil {
+		d.rec = runRecord{}
+		return &badRecord{key, err}
+	}
+	return nil
+}
+
+// remove takes the delivery out of the store: its event and its record, at their revisions.
+func (d *delivery) remove(ctx context.Context, more ...brain.Op) error {
+	if err := d.take(ctx); err != nil {
+		return err
+	}
+	defer func() { <-d.turn }()
+	d.mu.Lock()
+	d.stopFlush()
+	rev := d.rev
+	d.mu.Unlock()
+	ops := append(more, brain.Op{Key: inboxKey(d.address, d.seq), Delete: true, If: brain.At(d.entryRev)})
+	if rev != 0 {
+		ops = append(ops, brain.Op{Key: runKey(d.id), Delete: true, If: brain.At(rev)})
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	var doubt error
+	for try := range storeTries {
+		_, err := d.bot.store.Apply(ctx, ops...)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, brain.ErrConflict):
+			if _, gerr := d.bot.store.Get(ctx, inboxKey(d.address, d.seq)); doubt != nil && errors.Is(gerr, brain.ErrNotFound) {
+				return nil // the first one landed
+			}
+			return handler.ErrEnded
+		case brain.Certain(err):
+			return err
+		}
+		doubt = err
+		if pause(ctx, 10*time.Millisecond<<try) != nil {
+			break
+		}
+	}
+	return doubt
+}
+
+// post gives a message to the outbox and notes what becomes of it.
+func (d *delivery) post(ctx context.Context, key string, parts []*adapter.Message, refs []adapter.Ref, resumed bool) ([]adapter.Ref, error) {
+	d.mu.Lock()
+	d.pending++
+	d.mu.Unlock()
+	return d.bot.outbox.send(ctx, d.sending(key, parts, refs, resumed))
+}
+
+func (d *delivery) sending(key string, parts []*adapter.Message, refs []adapter.Ref, resumed bool) *sending {
+	return &sending{parts: parts, refs: refs, resumed: resumed, by: d, key: key}
+}
+
+// posted notes that some parts are posted.
+func (d *delivery) posted(s *sending) {
+	if !d.durable {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	slot := d.rec.Slots[s.key]
+	slot.Refs = slices.Clone(s.refs)
+	d.rec.Slots[s.key] = slot
+	d.changedAside()
+}
+
+// done notes the end of a message, and completes the delivery if it was the last.
+func (d *delivery) done(s *sending, err error) {
+	d.mu.Lock()
+	d.pending--
+	if errors.Is(err, errLeft) {
+		d.mu.Unlock()
+		return // the store has it
+	}
+	slot := slotRecord{State: slotSent, Refs: s.refs, Digest: d.rec.Slots[s.key].Digest}
+	switch {
+	case errors.Is(err, handler.ErrUnknown):
+		slot.State = slotUnknown
+	case err != nil:
+		slot.State, slot.Reason = slotDead, err.Error()
+	}
+	put(&d.rec.Slots, s.key, slot)
+	last := d.over && d.pending == 0
+	if d.durable && !last {
+		d.changedAside()
+	}
+	d.mu.Unlock()
+	if last {
+		d.complete()
+	}
+}
+
+// changedAside has the record stored after a while, if no other write of the delivery does. d.mu is held.
+func (d *delivery) changedAside() {
+	d.dirty = true
+	if d.flush != nil {
+		return
+	}
+	d.bot.background.Add(1)
+	d.flush = time.AfterFunc(flushAfter, func() {
+		defer d.bot.background.Done()
+		d.flushRecord()
+	})
+}
+
+// stopFlush ends the waiting for a write that is not needed any more. d.mu is held.
+func (d *delivery) stopFlush() {
+	if d.flush != nil && d.flush.Stop() {
+		d.bot.background.Done()
+	}
+	d.flush = nil
+}
+
+func (d *delivery) flushRecord() {
+	d.mu.Lock()
+	d.flush = nil
+	need := d.dirty && !d.fenced && !d.completed.Load()
+	d.mu.Unlock()
+	if !need {
+		return
+	}
+	if err := d.commit(d.bot.storing, nil, func(*runRecord) {}); err != nil && !errors.Is(err, handler.ErrEnded) {
+		d.bot.log.Warn("what was posted could not be recorded", "id", handler.CorrelationID(d.id), "error", err)
+	}
+}
+
+// resume posts what an earlier process left attempted, of routes that had ended and of the bot itself. What a route that is
+// run again says, it says itself.
+func (d *delivery) resume() {
+	for key, slot := range d.rec.Slots {
+		route, _, _ := strings.Cut(key, slotSep)
+		if slot.State == slotAttempted && (route == "" || slices.Contains(d.rec.Done, route)) {
+			d.pending++
+			d.bot.outbox.start(d.sending(key, slot.Parts, slot.Refs, true))
+		}
+	}
+}
+
+// nonce marks a write, so that its author knows it again.
+func nonce() string {
+	var b [9]byte
+	_, _ = rand.Read(b[:]) // never fails: crypto/rand.Read ends the program instead
+	return hex.EncodeToString(b[:])
+}
+
+// partKey is the idempotency key of the i-th part of a message: the same whenever it is tried.
+func partKey(delivery, slot string, i int) string {
+	sum := sha256.Sum256([]byte(delivery + "\x00" + slot + "\x00" + strconv.Itoa(i)))
+	return hex.EncodeToString(sum[:12])
+}

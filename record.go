@@ -1,0 +1,178 @@
+package starling
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/brain"
+)
+
+// recordVersion is the version of all that the core stores. A record of another version is put aside as a dead letter.
+const recordVersion = 1
+
+// Where the core keeps its records in the store.
+const (
+	inboxPrefix = "_/inbox/" // + adapter/room/thread/sequence: an accepted event
+	seenPrefix  = "_/seen/"  // + adapter/event id: it was accepted
+	runPrefix   = "_/run/"   // + delivery: how far its handlers are
+	outPrefix   = "_/out/"   // + key: a message of Bot.Send
+	deadPrefix  = "_/dead/"  // + id: what could not be handled
+)
+
+// seenFor is how long an event is recognised when it is delivered again.
+const seenFor = 24 * time.Hour
+
+// inboxRecord is an accepted event that is not yet handled.
+type inboxRecord struct {
+	Version  int            `json:"v"`
+	Delivery string         `json:"delivery"`
+	By       string         `json:"by"` // the process that accepted it
+	Accepted time.Time      `json:"accepted"`
+	Routes   []string       `json:"routes"` // ids, in order
+	Event    *adapter.Event `json:"event"`
+}
+
+// runRecord says how far the handlers of a delivery are. Whoever holds its revision runs the delivery: every effect
+// rewrites it at that revision, which is the fence.
+type runRecord struct {
+	Version int                        `json:"v"`
+	Nonce   string                     `json:"nonce"` // of the process and the write: tells an own write of unknown outcome
+	Attempt int                        `json:"attempt,omitempty"`
+	Begun   []string                   `json:"begun,omitempty"` // routes with OnCrashReport that have begun
+	Done    []string                   `json:"done,omitempty"`  // routes that have ended
+	Slots   map[string]slotRecord      `json:"slots,omitempty"`
+	Changes map[string]json.RawMessage `json:"changes,omitempty"` // value by route and key
+	Onces   map[string]onceRecord      `json:"onces,omitempty"`   // by route and key
+}
+
+// slotRecord is one message that a delivery says.
+type slotRecord struct {
+	State  slotState          `json:"state"`
+	Parts  []*adapter.Message `json:"parts,omitempty"` // as rendered; dropped once sent
+	Digest string             `json:"digest,omitempty"`
+	Refs   []adapter.Ref      `json:"refs,omitempty"` // of the parts that were sent
+	Reason string             `json:"reason,omitempty"`
+}
+
+type slotState string
+
+const (
+	slotAttempted slotState = "attempted" // being sent: nobody knows how far
+	slotSent      slotState = "sent"
+	slotUnknown   slotState = "unknown" // AtMostOnce, and nobody can know
+	slotDead      slotState = "dead"
+)
+
+// onceRecord is an outside effect: started without a result is of unknown outcome.
+type onceRecord struct {
+	Done  bool            `json:"done,omitempty"`
+	Value json.RawMessage `json:"value,omitempty"`
+	Error string          `json:"error,omitempty"`
+}
+
+// clone copies r so far that adding to the copy leaves r alone.
+func (r *runRecord) clone() *runRecord {
+	c := *r
+	c.Begun = r.Begun[:len(r.Begun):len(r.Begun)]
+	c.Done = r.Done[:len(r.Done):len(r.Done)]
+	c.Slots, c.Changes, c.Onces = maps.Clone(r.Slots), maps.Clone(r.Changes), maps.Clone(r.Onces)
+	return &c
+}
+
+// put sets a key of a map that may be nil.
+func put[V any](m *map[string]V, key string, v V) {
+	if *m == nil {
+		*m = map[string]V{}
+	}
+	(*m)[key] = v
+}
+
+// decode reads a record of this version.
+func decode(data []byte, into any) error {
+	var v struct {
+		Version int `json:"v"`
+	}
+	if err := json.Unmarshal(data, &v); err != nil {
+		return fmt.Errorf("the record cannot be read: %w", err)
+	}
+	if v.Version != recordVersion {
+		return fmt.Errorf("the record has version %d and this program reads version %d", v.Version, recordVersion)
+	}
+	return json.Unmarshal(data, into)
+}
+
+// deliveryID names the delivery of an event: the same for every process and after every restart.
+func deliveryID(ev *adapter.Event) string { return ev.Adapter + "/" + ev.ID }
+
+func conversationPrefix(a adapter.Address) string {
+	return inboxPrefix + brain.Key(segment(a.Adapter), segment(a.Room), segment(a.Thread)) + "/"
+}
+
+func inboxKey(a adapter.Address, seq uint64) string {
+	return conversationPrefix(a) + fmt.Sprintf("%016x", seq)
+}
+
+func seenKey(ev *adapter.Event) string {
+	return seenPrefix + brain.Key(segment(ev.Adapter), segment(ev.ID))
+}
+
+func runKey(delivery string) string { return runPrefix + brain.Key(segment(delivery)) }
+
+func outKey(key string) string { return outPrefix + brain.Key(segment(key)) }
+
+// maxSegment bounds one part of a key of the core in bytes, so that all of them together fit.
+const maxSegment = 120
+
+// segment gives s, or its digest where it would be too long as a part of a key.
+func segment(s string) string {
+	if len(brain.Key(s)) <= maxSegment {
+		return s
+	}
+	sum := sha256.Sum256([]byte(s))
+	return "~" + hex.EncodeToString(sum[:])
+}
+
+// digest names the content of rendered parts; where they go and what they say counts, Key and Origin do not.
+func digest(parts []*adapter.Message) (string, error) {
+	var buf [1024]byte
+	b := buf[:0]
+	for _, p := range parts {
+		c := *p
+		c.Key, c.Origin = "", ""
+		b = append(b, c.To.Adapter...)
+		b = append(b, 0)
+		b = append(b, c.To.Room...)
+		b = append(b, 0)
+		b = append(b, c.To.Thread...)
+		b = append(b, 0)
+		b = append(b, c.Text...)
+		b = append(b, 0)
+		c.To, c.Text = adapter.Address{}, ""
+		if !plain(&c) {
+			rest, err := json.Marshal(&c)
+			if err != nil {
+				return "", fmt.Errorf("the message cannot be stored: %w", err)
+			}
+			b = append(b, rest...)
+		}
+		b = append(b, 1)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:12]), nil
+}
+
+// plain tells whether m has nothing beside address and text.
+func plain(m *adapter.Message) bool {
+	return len(m.Fields) == 0 && len(m.Buttons) == 0 && len(m.Files) == 0 && m.Color == "" && m.Only == "" && m.Notify == "" &&
+		!m.Previews && len(m.Native) == 0 && !m.AtMostOnce
+}
+
+// empty tells whether m says nothing.
+func empty(m *adapter.Message) bool {
+	return m.Text == "" && len(m.Fields) == 0 && len(m.Buttons) == 0 && len(m.Files) == 0 && len(m.Native) == 0
+}

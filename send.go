@@ -1,0 +1,260 @@
+package starling
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/brain"
+	"github.com/starlingbot/starling/handler"
+)
+
+// sentFor is how long a key of Send is recognised after its message was posted.
+const sentFor = 24 * time.Hour
+
+// outRecord is a message that the bot says by itself.
+type outRecord struct {
+	Version int                `json:"v"`
+	State   slotState          `json:"state"`
+	Parts   []*adapter.Message `json:"parts,omitempty"`
+	Refs    []adapter.Ref      `json:"refs,omitempty"`
+	Reason  string             `json:"reason,omitempty"`
+	Created time.Time          `json:"created"`
+}
+
+// Send says m by itself, in the order of the conversation it goes to, and waits until it is posted or ctx ends. With a
+// brain that keeps, the message is stored first and is posted even if the process dies; m.Key makes it idempotent for a
+// day: the same key is posted once, and a later call gets the refs of the first. It works from New until the bot has
+// closed; the outgoing chain sees m.
+//
+// Errors: those of package adapter; handler.ErrUnknown with AtMostOnce where nobody can know; ctx's error, and the message
+// is then still on its way.
+func (b *Bot) Send(ctx context.Context, m *adapter.Message) ([]adapter.Ref, error) {
+	if m == nil {
+		return nil, errors.New("starling: send: the message is nil")
+	}
+	return b.outgoing(ctx, m, b.sendOwn)
+}
+
+func (b *Bot) sendOwn(ctx context.Context, m *adapter.Message) ([]adapter.Ref, error) {
+	parts, err := b.render(m)
+	if err != nil || len(parts) == 0 {
+		return nil, err
+	}
+	key := m.Key
+	if key == "" {
+		key = nonce()
+	}
+	for i, p := range parts {
+		p.Key = partKey("", key, i)
+	}
+	own := &ownSending{bot: b, key: outKey(key), rec: outRecord{Version: recordVersion, State: slotAttempted, Parts: parts, Created: time.Now().UTC()}}
+	if b.durable || m.Key != "" {
+		known, refs, err := own.begin(ctx)
+		if err != nil || known {
+			return refs, err
+		}
+	}
+	return b.outbox.send(ctx, &sending{parts: parts, by: own, key: own.key})
+}
+
+// ownSending records a message of Send.
+type ownSending struct {
+	bot *Bot
+	key string
+	rec outRecord
+	rev uint64 // 0: not recorded
+}
+
+// begin records that the message is attempted. known: it was begun before.
+func (o *ownSending) begin(ctx context.Context) (known bool, refs []adapter.Ref, err error) {
+	value, err := json.Marshal(o.rec)
+	if err != nil {
+		return false, nil, fmt.Errorf("starling: send: the message cannot be stored: %w", err)
+	}
+	revs, err := o.bot.store.Apply(ctx, brain.Op{Key: o.key, Value: value})
+	if err == nil {
+		o.rev = revs[0]
+		return false, nil, nil
+	}
+	if !errors.Is(err, brain.ErrConflict) {
+		return false, nil, fmt.Errorf("starling: send: %w", err)
+	}
+	entry, err := o.bot.store.Get(ctx, o.key)
+	if err != nil {
+		return false, nil, fmt.Errorf("starling: send: %w", err)
+	}
+	var rec outRecord
+	if err := decode(entry.Value, &rec); err != nil {
+		return false, nil, fmt.Errorf("starling: send: %w", err)
+	}
+	switch rec.State {
+	case slotUnknown:
+		return true, nil, handler.ErrUnknown
+	case slotDead:
+		return true, nil, fmt.Errorf("starling: send: the message was refused: %s", rec.Reason)
+	}
+	return true, rec.Refs, nil // sent, or on its way
+}
+
+func (o *ownSending) posted(s *sending) {
+	o.rec.Refs = slices.Clone(s.refs)
+	o.write(0)
+}
+
+func (o *ownSending) done(s *sending, err error) {
+	if errors.Is(err, errLeft) {
+		return
+	}
+	o.rec.Refs, o.rec.Parts, o.rec.State = s.refs, nil, slotSent
+	switch {
+	case errors.Is(err, handler.ErrUnknown):
+		o.rec.State = slotUnknown
+	case err != nil:
+		o.rec.State, o.rec.Reason = slotDead, err.Error()
+	}
+	o.write(sentFor)
+}
+
+func (o *ownSending) write(ttl time.Duration) {
+	if o.rev == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(o.bot.storing, storeTimeout)
+	defer cancel()
+	value, err := json.Marshal(o.rec)
+	if err == nil {
+		var revs []uint64
+		if revs, err = o.bot.store.Apply(ctx, brain.Op{Key: o.key, Value: value, If: brain.At(o.rev), TTL: ttl}); err == nil {
+			o.rev = revs[0]
+		}
+	}
+	if err != nil {
+		o.bot.log.Warn("what was posted could not be recorded", "key", o.key, "error", err)
+	}
+}
+
+// recoverSends posts the messages of Send that an earlier process left on their way.
+func (b *Bot) recoverSends(ctx context.Context) error {
+	for entry, err := range b.store.List(ctx, outPrefix) {
+		if err != nil {
+			return fmt.Errorf("starling: read the outbox: %w", err)
+		}
+		var rec outRecord
+		err := decode(entry.Value, &rec)
+		if err == nil && rec.State == slotAttempted && len(rec.Parts) == 0 {
+			err = errors.New("the record has no message")
+		}
+		if err != nil {
+			if err := b.aside(ctx, entry, err.Error()); err != nil {
+				return fmt.Errorf("starling: read the outbox: %w", err)
+			}
+			continue
+		}
+		if rec.State != slotAttempted {
+			continue
+		}
+		if b.sources[rec.Parts[0].To.Adapter] == nil {
+			if err := b.aside(ctx, entry, "the bot has no adapter "+rec.Parts[0].To.Adapter); err != nil {
+				return fmt.Errorf("starling: read the outbox: %w", err)
+			}
+			continue
+		}
+		b.outbox.start(&sending{parts: rec.Parts, refs: rec.Refs, resumed: true, key: entry.Key, by: &ownSending{bot: b, key: entry.Key, rec: rec, rev: entry.Rev}})
+	}
+	return nil
+}
+
+// outgoing passes m through the outgoing chain to final. An error or a panic of the chain blocks the message.
+func (b *Bot) outgoing(ctx context.Context, m *adapter.Message, final handler.Send) (refs []adapter.Ref, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("starling: the outgoing chain: %w", &handler.PanicError{Value: v, Stack: debug.Stack()})
+		}
+	}()
+	c := *m
+	return b.table.Outgoing(final)(ctx, &c)
+}
+
+// render makes the messages that are posted: none where there is nothing to say.
+func (b *Bot) render(m *adapter.Message) ([]*adapter.Message, error) {
+	if empty(m) {
+		return nil, nil
+	}
+	src := b.sources[m.To.Adapter]
+	if src == nil {
+		return nil, fmt.Errorf("starling: send to %s: the bot has no adapter %q: %w", m.To, m.To.Adapter, adapter.ErrNotFound)
+	}
+	if src.renderer == nil {
+		c := *m
+		return []*adapter.Message{&c}, nil
+	}
+	parts, err := src.renderer.Render(m)
+	if err != nil {
+		return nil, fmt.Errorf("starling: render for %s: %w", m.To, err)
+	}
+	return parts, nil
+}
+
+// edit replaces the content of a message that was posted in len(refs) parts.
+func (b *Bot) edit(ctx context.Context, refs []adapter.Ref, m *adapter.Message) error {
+	if len(refs) == 0 {
+		return nil
+	}
+	e, err := verb[adapter.Editor](b, refs[0].Adapter, "edit")
+	if err != nil {
+		return err
+	}
+	parts, err := b.render(m)
+	switch {
+	case err != nil:
+		return err
+	case len(parts) == 0:
+		return fmt.Errorf("starling: edit: the new text is empty; delete the message instead: %w", adapter.ErrInvalid)
+	case len(parts) > len(refs):
+		return fmt.Errorf("starling: edit: the new text takes %d messages and the old one had %d: %w", len(parts), len(refs), adapter.ErrTooLong)
+	}
+	src := b.sources[refs[0].Adapter]
+	for i, p := range parts {
+		if err := src.patiently(ctx, refs[i].Room, func() error { return e.Edit(ctx, refs[i], p) }); err != nil {
+			return err
+		}
+	}
+	if len(parts) < len(refs) {
+		return b.delete(ctx, refs[len(parts):])
+	}
+	return nil
+}
+
+// delete removes messages.
+func (b *Bot) delete(ctx context.Context, refs []adapter.Ref) error {
+	for _, ref := range refs {
+		d, err := verb[adapter.Deleter](b, ref.Adapter, "delete")
+		if err != nil {
+			return err
+		}
+		if err := b.sources[ref.Adapter].patiently(ctx, ref.Room, func() error { return d.Delete(ctx, ref) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// verb finds an optional verb of an adapter; the error names what is missing.
+func verb[T any](b *Bot, name, what string) (T, error) {
+	var zero T
+	src := b.sources[name]
+	if src == nil {
+		return zero, fmt.Errorf("starling: %s: the bot has no adapter %q: %w", what, name, adapter.ErrNotFound)
+	}
+	v, ok := adapter.As[T](src.adapter)
+	if !ok {
+		return zero, fmt.Errorf("starling: adapter %s cannot %s: %w", name, what, adapter.ErrUnsupported)
+	}
+	return v, nil
+}

@@ -1,0 +1,154 @@
+package starling
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/handler"
+)
+
+// errDraining keeps an event with the platform while the bot stops.
+var errDraining = errors.New("starling: the bot is stopping and takes no more events")
+
+// sink gives the way in for the events of an adapter: checks, limits, rewriting, matching, inbox.
+func (b *Bot) sink(src *source) adapter.Sink {
+	return func(ctx context.Context, ev *adapter.Event) (err error) {
+		defer func() {
+			if v := recover(); v != nil { // a Rewrite, or a Stringer in the event
+				b.log.Error("taking an event panicked; it is rejected", "adapter", src.name, "panic", fmt.Sprint(v))
+				b.stats.rejected.Add(1)
+				err = fmt.Errorf("%w: panic", adapter.ErrRejected)
+			}
+		}()
+		b.stats.offered.Add(1)
+		return b.take(ctx, src, ev)
+	}
+}
+
+func (b *Bot) take(ctx context.Context, src *source, ev *adapter.Event) error {
+	if ev == nil || ev.ID == "" || ev.Kind == "" {
+		b.stats.rejected.Add(1)
+		b.log.Error("an event without id or kind is rejected: the adapter must give both", "adapter", src.name)
+		return adapter.ErrRejected
+	}
+	if ev.Self {
+		b.stats.ignored.Add(1)
+		return nil
+	}
+	ev.Adapter = src.name
+	if ev.User.ID != "" {
+		ev.User.Adapter = src.name
+	}
+	ev.Normalize()
+	now := time.Now()
+	if ev.User.Kind == adapter.KindBot && !b.hearBot(ev, now) {
+		b.stats.ignored.Add(1)
+		return nil
+	}
+	if ok, tell := b.limiter.allow(ev, now); !ok {
+		b.stats.shed.Add(1)
+		if tell {
+			b.log.Warn("an event is over the limit; more of its kind are counted and not logged", "room", ev.Address().String(), "user", ev.User.Key())
+			b.notify(ev, adapter.Format("%s: that is faster than I can follow. I skip messages until it is calmer.", ev.User))
+		}
+		return nil
+	}
+	ev, ok := b.table.Rewrite(ev)
+	if !ok {
+		b.stats.ignored.Add(1)
+		return nil
+	}
+	sel := b.table.Match(ev)
+	if len(sel.Routes) == 0 {
+		b.stats.ignored.Add(1)
+		return nil
+	}
+	if b.dropLate(ev, &sel) {
+		b.notify(ev, adapter.Format("%s: that reached me %d minutes late. Say it again if you still want it.", ev.User, int(now.Sub(ev.Time).Minutes())))
+	}
+	if len(sel.Routes) == 0 {
+		b.stats.late.Add(1)
+		return nil
+	}
+	return b.accept(ctx, ev, sel)
+}
+
+// hearBot tells whether a message of another bot is heard.
+func (b *Bot) hearBot(ev *adapter.Event, now time.Time) bool {
+	if !b.cfg.HearBots {
+		return false
+	}
+	ok, broke := b.loops.allow(ev.Address(), now)
+	if broke {
+		b.log.Warn("a loop of bots is broken: other bots are not heard there for a while", "room", ev.Address().String(), "user", ev.User.Key(), "for", loopMute)
+	}
+	return ok
+}
+
+// accept takes a place in the conversation's line and makes the event safe.
+func (b *Bot) accept(ctx context.Context, ev *adapter.Event, sel handler.Selection) error {
+	d := &delivery{bot: b, ev: ev, address: ev.Address(), id: deliveryID(ev), text: sel.Text, routes: sel.Routes}
+	if b.durable {
+		for _, r := range sel.Routes {
+			d.durable = d.durable || !r.Volatile
+		}
+	}
+	if !d.durable {
+		if b.draining.Load() { // a stored event is for the next start, this one would be lost
+			b.stats.failing.Add(1)
+			return errDraining
+		}
+		if !b.seen.add(d.id) {
+			b.stats.duplicate.Add(1)
+			return nil
+		}
+	}
+	if d.durable {
+		d.state = statePlaced
+	}
+	inMemory, err := b.mailboxes.place(ctx, d)
+	if err != nil {
+		b.seen.remove(d.id)
+		b.stats.failing.Add(1)
+		return fmt.Errorf("starling: too many events wait: %w", err)
+	}
+	if !d.durable {
+		b.stats.accepted.Add(1)
+		return nil
+	}
+	duplicate, err := b.keep(d)
+	if inMemory {
+		b.mailboxes.settle(d, err == nil && !duplicate)
+	} else {
+		b.mailboxes.stored(d.address)
+	}
+	switch {
+	case err == nil && duplicate:
+		b.stats.duplicate.Add(1)
+	case err == nil:
+		b.stats.accepted.Add(1)
+	case errors.Is(err, adapter.ErrRejected):
+		b.stats.rejected.Add(1)
+		b.log.Error("an event can never be stored and is rejected", "id", handler.CorrelationID(d.id), "error", err)
+		return err
+	default:
+		b.stats.failing.Add(1)
+		b.storeFailed(err)
+		return fmt.Errorf("starling: the event could not be stored: %w", err)
+	}
+	b.storeWorks()
+	return nil
+}
+
+// notify has the bot say something where ev was, in its turn. It is not stored, and dropped where too much waits already.
+func (b *Bot) notify(ev *adapter.Event, text string) {
+	d := &delivery{bot: b, ev: ev, address: ev.Address(), id: deliveryID(ev) + "#notice", notice: text}
+	full, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := b.mailboxes.place(full, d); err != nil {
+		b.log.Warn("too many events wait to say something", "room", d.address.String())
+	}
+}
