@@ -1,0 +1,62 @@
+// Hello is a bot to talk to on the terminal: it shows Hear, Respond, Command, Mount, a brain and a fallback.
+//
+//	go run ./examples/hello
+//	printf 'ping\nalice++\nkarma alice\n' | go run ./examples/hello
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/starlingbot/starling"
+	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/adapter/terminal"
+	"github.com/starlingbot/starling/brain"
+	"github.com/starlingbot/starling/brain/memory"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("hello", flag.ExitOnError)
+	name := flags.String("name", "starling", "what the bot is called")
+	var aliases list
+	flags.Var(&aliases, "alias", "what else addresses the bot; repeatable (default !)")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if aliases == nil {
+		aliases = list{"!"}
+	}
+	term := terminal.New(terminal.Config{BotName: *name, Playground: true})
+	bot, err := starling.New(starling.Config{
+		Name: *name, Aliases: aliases,
+		Adapters: []adapter.Adapter{term},
+		Router:   routes(),
+		Brain:    brain.New(memory.New()),
+		Logger:   slog.New(slog.NewTextHandler(term.LogWriter(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	if err != nil {
+		return err
+	}
+	return bot.Run(ctx)
+}
+
+// list is a flag that may be given several times.
+type list []string
+
+func (l *list) String() string     { return strings.Join(*l, " ") }
+func (l *list) Set(s string) error { *l = append(*l, s); return nil }
