@@ -198,13 +198,18 @@ func (b *Bot) drain(ctx context.Context) {
 		return
 	}
 	volatile := b.mailboxes.close()
-	for _, what := range b.watchdog.running() {
-		b.log.Error("unfinished when the bot stopped", "handler", what)
+	b.logUnfinished(volatile)
+	b.watchdog.cutAll()
+}
+
+// logUnfinished says what the bot leaves undone.
+func (b *Bot) logUnfinished(volatile int) {
+	for _, w := range b.watchdog.all() {
+		b.log.Error("unfinished when the bot stopped", "handler", w.name())
 	}
 	if volatile > 0 {
 		b.log.Error("volatile events are lost", "events", volatile)
 	}
-	b.watchdog.cutAll()
 }
 
 // quiet waits until nothing runs and nothing is being posted; false when ctx ends before.

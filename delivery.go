@@ -226,11 +226,17 @@ func (x *run) settle(err error) (again bool, wait time.Duration) {
 	var user *handler.UserError
 	var retry *handler.RetryError
 	var refused *handler.RefusedError
+	var panicked *handler.PanicError
 	log := b.log.With("id", handler.CorrelationID(d.id), "route", x.route.ID, "room", d.address.String(), "user", d.ev.User.Key())
 	switch {
 	case doubt:
 		err = fmt.Errorf("the store is uncertain: %w", orElse(err, brain.ErrClosed))
 		retry = &handler.RetryError{Err: err}
+	case errors.As(err, &panicked): // whatever it was that was panicked with
+	case x.canceled.Load() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, errTimeout)):
+		log.Warn("handler canceled", "by", x.canceled.Load().Key())
+		d.say(x, "canceled", adapter.Format("Canceled by %s.", *x.canceled.Load()))
+		return false, 0
 	case errors.As(err, &refused):
 		return false, 0
 	case errors.As(err, &retry):
@@ -251,9 +257,8 @@ func (x *run) settle(err error) (again bool, wait time.Duration) {
 	}
 	b.stats.failed.Add(1)
 	attrs := []any{"error", err}
-	var p *handler.PanicError
-	if errors.As(err, &p) {
-		attrs = append(attrs, "stack", string(p.Stack))
+	if panicked != nil {
+		attrs = append(attrs, "stack", string(panicked.Stack))
 	}
 	log.Error("a handler failed", attrs...)
 	d.say(x, "failure", failureText(d.id))

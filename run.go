@@ -23,11 +23,14 @@ type run struct {
 	index int
 	req   handler.Request
 
-	ctx    deadlineContext
-	cancel context.CancelCauseFunc
-	watch  watched
-	state  atomic.Int32   // runState
-	counts map[string]int // guarded by d.mu
+	ctx      deadlineContext
+	cancel   context.CancelCauseFunc
+	watch    watched
+	state    atomic.Int32   // runState
+	counts   map[string]int // guarded by d.mu
+	begun    time.Time
+	progress atomic.Pointer[string]
+	canceled atomic.Pointer[adapter.User] // by whom
 }
 
 type runState = int32
@@ -41,6 +44,7 @@ const (
 // Causes for which a handler's context ends.
 var (
 	errStopping = errors.New("starling: the bot stops")
+	errCanceled = errors.New("starling: canceled by a person")
 	errTimeout  = context.DeadlineExceeded
 )
 
@@ -92,7 +96,7 @@ func (x *run) execute() (err error, cut bool) {
 		timeout = b.cfg.Timeout
 	}
 	ctx, cancel := context.WithCancelCause(b.handling)
-	x.cancel = cancel
+	x.cancel, x.begun = cancel, now
 	x.ctx = deadlineContext{Context: ctx, at: now.Add(timeout)}
 	x.watch.endAt, x.watch.cutAt = x.ctx.at, x.ctx.at.Add(b.cfg.Grace)
 	if route.Background {
@@ -110,7 +114,11 @@ func (x *run) execute() (err error, cut bool) {
 func (x *run) call() (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &handler.PanicError{Value: v, Stack: debug.Stack()}
+			p, ok := v.(*handler.PanicError) // of a middleware that let it go on
+			if !ok {
+				p = &handler.PanicError{Value: v, Stack: debug.Stack()}
+			}
+			err = p
 		}
 	}()
 	return x.req.Handle(&x.ctx)
@@ -152,6 +160,15 @@ func (x *run) cut() {
 func (x *run) EndsAt(_ *handler.Request, at time.Time) {
 	x.d.bot.watchdog.endsAt(&x.watch, at, x.d.bot.cfg.Grace)
 }
+
+// Progress notes how far the handler is.
+func (x *run) Progress(_ *handler.Request, text string) { x.progress.Store(&text) }
+
+// Jobs lists the handlers that run.
+func (x *run) Jobs() []handler.Job { return x.d.bot.Jobs() }
+
+// Cancel ends the context of the handlers of a delivery.
+func (x *run) Cancel(id string, by adapter.User) bool { return x.d.bot.cancel(id, by) }
 
 // open gives ErrEnded once the run is over or another process has the delivery.
 func (x *run) open() error {

@@ -10,6 +10,9 @@ import (
 	"github.com/starlingbot/starling/handler"
 )
 
+// maxID bounds the ids of an event in bytes; those of platforms have some tens.
+const maxID = 1 << 10
+
 // errDraining keeps an event with the platform while the bot stops.
 var errDraining = errors.New("starling: the bot is stopping and takes no more events")
 
@@ -32,6 +35,11 @@ func (b *Bot) take(ctx context.Context, src *source, ev *adapter.Event) error {
 	if ev == nil || ev.ID == "" || ev.Kind == "" {
 		b.stats.rejected.Add(1)
 		b.log.Error("an event without id or kind is rejected: the adapter must give both", "adapter", src.name)
+		return adapter.ErrRejected
+	}
+	if len(ev.ID) > maxID || len(ev.Room.ID) > maxID || len(ev.Thread) > maxID || len(ev.User.ID) > maxID {
+		b.stats.rejected.Add(1)
+		b.log.Error("an event with an id of over 1 KiB is rejected", "adapter", src.name)
 		return adapter.ErrRejected
 	}
 	if ev.Self {
@@ -61,6 +69,7 @@ func (b *Bot) take(ctx context.Context, src *source, ev *adapter.Event) error {
 		b.stats.ignored.Add(1)
 		return nil
 	}
+	ev.Normalize() // what a Rewrite made of it, too
 	sel := b.table.Match(ev)
 	if len(sel.Routes) == 0 {
 		b.stats.ignored.Add(1)

@@ -115,14 +115,14 @@ func (w *watchdog) look() {
 	}
 }
 
-// running names the handlers that run.
-func (w *watchdog) running() (names []string) {
+// all gives what runs.
+func (w *watchdog) all() (list []watchee) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for h := w.first; h != nil; h = h.next {
-		names = append(names, h.by.name())
+		list = append(list, h.by)
 	}
-	return names
+	return list
 }
 
 // cutAll cuts everything off that runs.

@@ -22,9 +22,7 @@ func (ev *Event) Normalize() {
 	ev.Room.normalize()
 	ev.User.normalize()
 	ev.Text = Strip(strings.ToValidUTF8(ev.Text, "\uFFFD"))
-	if len(ev.Text) > MaxText {
-		ev.Text, ev.Truncated = cut(ev.Text, MaxText), true
-	}
+	ev.bound(&ev.Text)
 	if len(ev.Mentions) > MaxList {
 		ev.Mentions, ev.Truncated = ev.Mentions[:MaxList], true
 	}
@@ -46,10 +44,12 @@ func (ev *Event) Normalize() {
 	}
 	if i := ev.Invocation; i != nil {
 		clean(&i.Command, &i.Text)
+		ev.bound(&i.Command, &i.Text)
 		i.Options = cleanMap(i.Options)
 	}
 	if c := ev.Click; c != nil {
 		clean(&c.Command, &c.Label)
+		ev.bound(&c.Command, &c.Label)
 		c.Message.normalize()
 	}
 	if r := ev.Reaction; r != nil {
@@ -61,6 +61,15 @@ func (ev *Event) Normalize() {
 		clean(&s.Source, &s.Name, &s.Key, &s.Status)
 	}
 	ev.normalizeRaw()
+}
+
+// bound cuts texts at MaxText.
+func (ev *Event) bound(texts ...*string) {
+	for _, s := range texts {
+		if len(*s) > MaxText {
+			*s, ev.Truncated = cut(*s, MaxText), true
+		}
+	}
 }
 
 func (ev *Event) normalizeRaw() {

@@ -87,6 +87,8 @@ func TestAddressCases(t *testing.T) {
 		err("A32", "!", ""),
 		err("A32 spaces", " ! \n", ""),
 		{"A32 direct", "bot", []string{"!"}, true, "!", ""},
+		{"the longest alias wins", "bot", []string{"!", "!?"}, false, "!?run a", "run a"},
+		{"the longest name wins", "bot", []string{"bot of ops"}, false, "bot of ops run a", "run a"},
 		{"a name alone is a call", "bot", nil, false, "bot", "rest "},
 		{"a name and a colon alone", "bot", nil, false, "@bot: ", "rest "},
 		{"an alias with @ before it", "bot", []string{"!"}, false, "@!run a", ""},

@@ -24,6 +24,12 @@ type Effects interface {
 	OpenDirect(ctx context.Context, adapterName, userID string) (adapter.Room, error)
 	// EndsAt tells that the handler's context ends at t, which begins its grace time.
 	EndsAt(r *Request, t time.Time)
+	// Progress notes how far the handler is, for the list of jobs.
+	Progress(r *Request, text string)
+	// Jobs lists the handlers that run now, longest first.
+	Jobs() []Job
+	// Cancel ends the context of the handlers with that id; false where none has it.
+	Cancel(id string, by adapter.User) bool
 	// Features says what the adapter of that name can do.
 	Features(adapterName string) adapter.Features
 	// Change replaces the value of a key exactly once per delivery; f gets nil where there is none. It returns the new

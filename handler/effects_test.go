@@ -75,6 +75,15 @@ func (e *recorder) OpenDirect(_ context.Context, _, userID string) (adapter.Room
 
 func (e *recorder) EndsAt(_ *handler.Request, t time.Time) { e.ends = append(e.ends, t) }
 
+func (e *recorder) Progress(_ *handler.Request, text string) { e.did = append(e.did, "progress "+text) }
+
+func (e *recorder) Jobs() []handler.Job { return nil }
+
+func (e *recorder) Cancel(id string, by adapter.User) bool {
+	e.did = append(e.did, "cancel "+id+" by "+by.ID)
+	return id == "known"
+}
+
 func (e *recorder) Features(string) adapter.Features { return e.features }
 
 func (e *recorder) Change(_ context.Context, r *handler.Request, key string, f func([]byte) ([]byte, error)) ([]byte, error) {

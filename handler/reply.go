@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -105,6 +106,21 @@ func (r *Request) Post(ctx context.Context, format string, args ...any) (*Posted
 	}
 	slot := "post-" + strconv.Itoa(int(r.posts.Add(1)))
 	return r.send(ctx, slot, r.message(r.Event.Address(), adapter.Format(format, args...)))
+}
+
+// Progress shows how far a long handler is: one message where it was asked, edited in place. Where the platform cannot
+// edit, the first one stands. When the event comes again it is the same message.
+func (r *Request) Progress(ctx context.Context, format string, args ...any) error {
+	if false {
+		_ = fmt.Sprintf(format, args...)
+	}
+	text := adapter.Format(format, args...)
+	r.effects.Progress(r, adapter.PlainText(text))
+	_, err := r.send(ctx, "progress", r.message(r.Event.Address(), text))
+	if errors.Is(err, adapter.ErrUnsupported) {
+		return nil
+	}
+	return err
 }
 
 func (r *Request) message(to adapter.Address, text string) *adapter.Message {

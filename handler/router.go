@@ -110,6 +110,11 @@ func (rt *Router) Mount(name string, sub *Router) {
 		if !mountName.MatchString(name) { // and go on, so that the mistakes in sub are reported too
 			rt.mistake(where, "mount %q: the name must be lower-case letters, digits, - and _", name)
 		}
+		for _, it := range rt.tree.items {
+			if it.sub != nil && it.name == name {
+				rt.mistake(where, "mount %q: there is already a router of that name, and they would share their state; choose another name", name)
+			}
+		}
 		sub.tree.mounted, sub.tree.parent = where, rt.tree
 		rt.used()
 		rt.tree.items = append(rt.tree.items, item{name: name, sub: sub.tree, scope: rt.scope})

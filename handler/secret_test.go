@@ -57,8 +57,10 @@ func TestSecretNeverShows(t *testing.T) {
 		leaks("gob", g.String())
 	}
 
-	require.Equal(t, "[secret]", fmt.Sprintf("%s", s))
-	require.Equal(t, "[secret]", fmt.Sprintf("%#v", s))
+	for _, verb := range "vsqxXdeEfFgGbcoOtUz" {
+		format := "%+#010.2" + string(verb)
+		require.Equal(t, "[secret]", fmt.Sprintf(format, s), format)
+	}
 	require.Equal(t, "[secret]", s.String())
 	require.Equal(t, "[secret]", s.GoString())
 	out, err := json.Marshal(exported{s})

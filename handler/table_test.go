@@ -50,7 +50,7 @@ func (o oracle) match(ev *adapter.Event) []string {
 	for _, d := range o.routes {
 		name := strings.Fields(strings.ToLower(d.text))
 		switch {
-		case d.kind == "command" && strings.ToLower(strings.Join(words, " ")) == strings.ToLower(d.text),
+		case d.kind == "command" && asciiLower(strings.Join(words, " ")) == asciiLower(d.text),
 			d.kind == "help" && len(words) > 0 && asciiLower(words[0]) == "help":
 			if best.id == "" || len(name) > len(strings.Fields(best.text)) {
 				best = d

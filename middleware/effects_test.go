@@ -11,6 +11,8 @@ import (
 
 // effects remembers what is sent and when contexts end.
 type effects struct {
+	handler.Effects // what no middleware does: nil, so that using it fails the test
+
 	ephemeral bool
 	fail      error // of sending and of opening direct rooms
 

@@ -16,6 +16,8 @@
 //
 //	logger := slog.New(slog.NewTextHandler(a.LogWriter(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 //
+// What the process writes past the adapter (fmt.Print) does not know of the prompt and draws over it.
+//
 // In a terminal Ctrl-D on an empty line and Ctrl-C end Run; Ctrl-C also calls Config.Interrupt, to which a bot with
 // further adapters gives the stop function of signal.NotifyContext. The terminal is put back as it was whenever Run
 // ends, by a panic of the sink too; after that a Ctrl-C is a real SIGINT again. A process that is killed by a signal it

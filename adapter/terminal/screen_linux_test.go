@@ -608,7 +608,7 @@ func TestScreenResize(t *testing.T) {
 	p.resize(12) // while a line is edited, which only the next key can notice
 	p.typed("9")
 	p.waitRows("you> 0123456", "789012345678", "9")
-	p.typed("\x01>")
+	p.typed("\x01>\x05")
 	p.waitRows("you> >012345", "678901234567", "89")
 	p.typed("\r")
 	require.Equal(t, ">01234567890123456789", p.event().Text)

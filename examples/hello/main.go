@@ -10,9 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/starlingbot/starling"
 	"github.com/starlingbot/starling/adapter"
@@ -22,9 +20,7 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	if err := run(ctx, os.Args[1:]); err != nil {
+	if err := run(context.Background(), os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -41,7 +37,9 @@ func run(ctx context.Context, args []string) error {
 	if aliases == nil {
 		aliases = list{"!"}
 	}
-	term := terminal.New(terminal.Config{BotName: *name, Playground: true})
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	term := terminal.New(terminal.Config{BotName: *name, Playground: true, Interrupt: stop})
 	bot, err := starling.New(starling.Config{
 		Name: *name, Aliases: aliases,
 		Adapters: []adapter.Adapter{term},
@@ -52,7 +50,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return bot.Run(ctx)
+	return bot.RunUntilSignal(ctx)
 }
 
 // list is a flag that may be given several times.

@@ -13,6 +13,7 @@ func Constant(ctx context.Context, r *handler.Request, p *handler.Posted, text s
 	_ = r.Thread(ctx, text)            // want non-constant format string in call to
 	_ = r.Direct(ctx, text)            // want non-constant format string in call to
 	_ = r.Whisper(ctx, text)           // want non-constant format string in call to
+	_ = r.Progress(ctx, text)          // want non-constant format string in call to
 	_, _ = r.Post(ctx, text)           // want non-constant format string in call to
 	_ = p.Edit(ctx, text)              // want non-constant format string in call to
 	_ = handler.UserErrorf(text)       // want non-constant format string in call to
