@@ -1,0 +1,6 @@
+//go:build race
+
+package bolt
+
+// raceEnabled says that the race detector distorts the figures.
+const raceEnabled = true
