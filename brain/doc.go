@@ -7,8 +7,7 @@
 // A [Store] has one read, one list and one write. The write, Apply, takes up to
 // [MaxOps] operations with preconditions and does all of them or none. The
 // stores are in the folders below: brain/memory for tests and for bots that may
-// forget, brain/bolt for one process and one file, brain/redis and
-// brain/postgres for several replicas.
+// forget, brain/bolt for one process and one file.
 //
 // A [Brain] is a Store with a namespace. [Get], [Set], [Update] and [All] read
 // and write Go values in it as JSON. [Brain.Acquire] takes a [Lease], whose

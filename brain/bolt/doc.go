@@ -9,8 +9,7 @@
 // all. One process at a time holds the file: a second one gets ErrInUse. A file
 // that is not a store of this package, was cut short, or was written by a newer
 // version is refused with ErrFile and not touched. The file never shrinks; space
-// of deleted keys is used again. For several replicas use brain/redis or
-// brain/postgres.
+// of deleted keys is used again.
 //
 // # Atomicity
 //

@@ -135,7 +135,7 @@ func TestOpenInUse(t *testing.T) {
 	require.ErrorIs(t, err, ErrInUse)
 	require.ErrorContains(t, err, path)
 	require.ErrorContains(t, err, "stop the other one")
-	require.ErrorContains(t, err, "brain/redis")
+	require.ErrorContains(t, err, "a file of its own")
 	require.Less(t, time.Since(begin), 2*time.Second)
 	require.NoError(t, s.Close())
 	s, err = Open(small(path))

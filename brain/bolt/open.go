@@ -83,7 +83,7 @@ func openFile(path string, cfg Config) (db *bbolt.DB, file *os.File, err error) 
 	case err == nil:
 		return db, file, nil
 	case errors.Is(err, berrors.ErrTimeout):
-		return nil, file, fmt.Errorf("bolt: open %q: %w: one process holds a file at a time; stop the other one, give this one a file of its own, or use brain/redis or brain/postgres to share a brain", path, ErrInUse)
+		return nil, file, fmt.Errorf("bolt: open %q: %w: one process holds a file at a time; stop the other one, or give this one a file of its own", path, ErrInUse)
 	default:
 		return nil, file, openError(path, err)
 	}
