@@ -191,7 +191,7 @@ func (b *Bot) drain(ctx context.Context) {
 	if b.quiet(soft) {
 		return
 	}
-	b.stopHandling(errStopping)
+	b.stopHandling(handler.ErrStopping)
 	hard, cancel := context.WithDeadline(context.Background(), begun.Add(b.cfg.DrainTimeout))
 	defer cancel()
 	if b.quiet(hard) {
@@ -220,7 +220,7 @@ func (b *Bot) quiet(ctx context.Context) bool {
 // shut ends everything and closes the adapters.
 func (b *Bot) shut() error {
 	b.mailboxes.close()
-	b.stopHandling(errStopping)
+	b.stopHandling(handler.ErrStopping)
 	b.close()
 	b.outbox.stop()
 	var errs []error

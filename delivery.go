@@ -75,8 +75,8 @@ func (d *delivery) again() bool {
 		d.finish()
 		return false
 	}
-	if d.rec.Attempt >= b.cfg.Attempts {
-		d.dead(fmt.Sprintf("it was begun %d times and never ended", d.rec.Attempt))
+	if n := d.attempts(); n >= b.cfg.Attempts {
+		d.dead(fmt.Sprintf("it was begun %d times and never ended", n))
 		return false
 	}
 	begun := d.rev != 0 // else it has only waited, as far as anybody knows
@@ -136,7 +136,7 @@ func (d *delivery) runRoute(i int) outcome {
 			return gone
 		}
 	}
-	for attempt := max(1, d.rec.Attempt); ; attempt++ {
+	for attempt := max(1, d.attempts()); ; attempt++ {
 		x := d.newRun(route, attempt)
 		x.index = i
 		err, cut := x.execute()
@@ -147,7 +147,7 @@ func (d *delivery) runRoute(i int) outcome {
 			log().Warn("another process has taken the event")
 			return gone
 		}
-		if d.durable && err != nil && b.handling.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, errStopping)) {
+		if d.durable && err != nil && b.handling.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, handler.ErrStopping)) {
 			log().Warn("the bot stops before the handler ended; the event is for the next start")
 			return gone
 		}
@@ -183,7 +183,7 @@ func (d *delivery) reports(route *handler.Route) bool {
 
 // interrupted tells asker and room about a handler that a dead process had begun; false where it had not.
 func (d *delivery) interrupted(x *run) bool {
-	if !slices.Contains(d.rec.Begun, x.route.ID) {
+	if !d.hasBegun(x.route.ID) {
 		return false
 	}
 	d.bot.log.Warn("a handler was interrupted and is not begun again", "id", handler.CorrelationID(d.id), "route", x.route.ID)
@@ -233,7 +233,7 @@ func (x *run) settle(err error) (again bool, wait time.Duration) {
 		err = fmt.Errorf("the store is uncertain: %w", orElse(err, brain.ErrClosed))
 		retry = &handler.RetryError{Err: err}
 	case errors.As(err, &panicked): // whatever it was that was panicked with
-	case x.canceled.Load() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, errTimeout)):
+	case x.canceled.Load() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, handler.ErrCanceled) || errors.Is(err, errTimeout)):
 		log.Warn("handler canceled", "by", x.canceled.Load().Key())
 		d.say(x, "canceled", adapter.Format("Canceled by %s.", *x.canceled.Load()))
 		return false, 0

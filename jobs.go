@@ -36,7 +36,7 @@ func (b *Bot) cancel(id string, by adapter.User) bool {
 			found = true
 			x.canceled.Store(&by)
 			b.log.Info("a job is canceled", "id", id, "route", x.route.ID, "by", by.Key())
-			x.cancel(errCanceled)
+			x.cancel(handler.ErrCanceled)
 			b.watchdog.endsAt(&x.watch, time.Now(), b.cfg.Grace)
 		}
 	}

@@ -72,6 +72,20 @@ func (d *delivery) isDone(route string) bool {
 	return slices.Contains(d.rec.Done, route)
 }
 
+// attempts tells how often the delivery was begun, as far as that was recorded.
+func (d *delivery) attempts() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.rec.Attempt
+}
+
+// hasBegun tells whether a route with OnCrashReport was begun.
+func (d *delivery) hasBegun(route string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Contains(d.rec.Begun, route)
+}
+
 func (d *delivery) allDone() bool {
 	for _, r := range d.routes {
 		if !d.isDone(r.ID) {
@@ -397,12 +411,18 @@ func (d *delivery) flushRecord() {
 // resume posts what an earlier process left attempted, of routes that had ended and of the bot itself. What a route that is
 // run again says, it says itself.
 func (d *delivery) resume() {
+	var left []*sending
+	d.mu.Lock()
 	for key, slot := range d.rec.Slots {
 		route, _, _ := strings.Cut(key, slotSep)
-		if slot.State == slotAttempted && (route == "" || slices.Contains(d.rec.Done, route)) {
-			d.pending++
-			d.bot.outbox.start(d.sending(key, slot.Parts, slot.Refs, true))
+		if slot.State == slotAttempted && len(slot.Parts) > 0 && (route == "" || slices.Contains(d.rec.Done, route)) {
+			left = append(left, d.sending(key, slot.Parts, slot.Refs, true))
 		}
+	}
+	d.pending += len(left)
+	d.mu.Unlock()
+	for _, s := range left {
+		d.bot.outbox.start(s)
 	}
 }
 

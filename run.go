@@ -41,12 +41,8 @@ const (
 	runCut               // it was cut off
 )
 
-// Causes for which a handler's context ends.
-var (
-	errStopping = errors.New("starling: the bot stops")
-	errCanceled = errors.New("starling: canceled by a person")
-	errTimeout  = context.DeadlineExceeded
-)
+// errTimeout is the cause of a context that ended at its deadline.
+var errTimeout = context.DeadlineExceeded
 
 // deadlineContext is a context whose deadline the watchdog keeps.
 type deadlineContext struct {

@@ -35,7 +35,12 @@ type stage struct {
 
 type post struct{ room, text string }
 
-func (p post) String() string { return p.room + "> " + p.text }
+func (p post) String() string {
+	if p.room == "" {
+		return p.text
+	}
+	return p.room + "> " + p.text
+}
 
 func (*stage) Name() string { return "stage" }
 
@@ -66,6 +71,13 @@ func (s *stage) Send(_ context.Context, m *adapter.Message) (adapter.Ref, error)
 	}
 	s.posts = append(s.posts, post{room, adapter.PlainText(m.Text)})
 	return adapter.Ref{Address: m.To, ID: strconv.Itoa(len(s.posts))}, nil
+}
+
+func (s *stage) Edit(_ context.Context, ref adapter.Ref, m *adapter.Message) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.posts = append(s.posts, post{"", "edit " + ref.ID + ": " + adapter.PlainText(m.Text)})
+	return nil
 }
 
 func (s *stage) OpenDirect(_ context.Context, user string) (adapter.Room, error) {

@@ -15,6 +15,10 @@ var (
 	ErrEnded = errors.New("handler: event has ended")
 	// ErrUnknown: an outside effect was begun and nobody can know whether it happened.
 	ErrUnknown = errors.New("handler: outcome unknown")
+	// ErrCanceled is the cause (context.Cause) of a context that a person ended.
+	ErrCanceled = errors.New("handler: canceled by a person")
+	// ErrStopping is the cause of a context that ended because the bot stops. A stored event is run again at the next start.
+	ErrStopping = errors.New("handler: the bot stops")
 )
 
 // UserError is an error whose text is shown to the person who asked, as it is.

@@ -181,7 +181,9 @@ func (t *tree) walk(mount string, outer []*scope, f func(*Route, []*scope) bool)
 	for _, it := range t.items {
 		scopes := append(outer[:len(outer):len(outer)], it.scope.chain()...)
 		if it.route != nil {
-			it.route.mount = mount
+			if it.route.mount != mount {
+				it.route.mount = mount
+			}
 			if !f(it.route, scopes) {
 				return false
 			}

@@ -57,9 +57,11 @@ func (rt *Router) Build(name string, aliases []string) (*Table, error) {
 		errs = append(errs, fmt.Errorf("%s: %s: %w", r.where, r, fmt.Errorf(format, args...)))
 	}
 	chains := map[*Route][]*scope{}
+	var originals []*Route
 	rt.tree.walk("", nil, func(r *Route, scopes []*scope) bool {
-		chains[r] = scopes
-		t.routes = append(t.routes, r)
+		own := *r // a second table of the same router must not write where this one reads
+		chains[&own] = scopes
+		t.routes, originals = append(t.routes, &own), append(originals, r)
 		return true
 	})
 	if help := t.helpRoute(); help != nil {
@@ -67,6 +69,11 @@ func (rt *Router) Build(name string, aliases []string) (*Table, error) {
 		t.routes = append(t.routes, help)
 	}
 	t.setIDs(wrong)
+	for i, r := range originals {
+		if r.ID == "" {
+			r.ID = t.routes[i].ID
+		}
+	}
 	var hears, responds []string
 	for i, r := range t.routes {
 		r.handler = wrap(r.inner, chains[r])

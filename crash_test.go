@@ -1,0 +1,210 @@
+package starling_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/starlingbot/starling"
+	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/adapter/terminal"
+	"github.com/starlingbot/starling/brain"
+	"github.com/starlingbot/starling/brain/bolt"
+	"github.com/starlingbot/starling/brain/memory"
+	"github.com/starlingbot/starling/handler"
+	"github.com/starlingbot/starling/handler/jobs"
+)
+
+// childDir is the variable that makes the test binary a bot: its folder.
+const childDir = "STARLING_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childDir); dir != "" {
+		if err := child(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// child is a bot on bolt and the terminal whose program marks that it was started and then takes for ever.
+func child(dir string) error {
+	store, err := bolt.Open(bolt.Config{Path: filepath.Join(dir, "bot.db")})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	rt := handler.NewRouter()
+	program := func(ctx context.Context, r *handler.Request) error {
+		f, err := os.OpenFile(filepath.Join(dir, "started"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(f, r.Event.Text)
+		if err = errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+		if err := r.Reply(ctx, "started"); err != nil {
+			return err
+		}
+		time.Sleep(time.Hour) // deaf to its context
+		return nil
+	}
+	rt.Command("deploy", "Deploy.", program).OnCrash = handler.OnCrashReport
+	rt.Command("migrate", "Migrate.", program).Background = true // reports by default
+	rt.Command("ping", "Say PONG.", replies("PONG"))
+	bot, err := starling.New(starling.Config{
+		Adapters: []adapter.Adapter{terminal.New(terminal.Config{Playground: true})}, Router: rt, Brain: brain.New(store),
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	})
+	if err != nil {
+		return err
+	}
+	return bot.RunUntilSignal(context.Background())
+}
+
+// bot is a child process.
+type botProcess struct {
+	t   *testing.T
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Reader
+	err *lockedBuffer
+}
+
+func startChild(t *testing.T, dir string) *botProcess {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	p := &botProcess{t: t, cmd: exec.Command(self), err: &lockedBuffer{}}
+	p.cmd.Env = append(os.Environ(), childDir+"="+dir)
+	p.cmd.Stderr = p.err
+	p.in, err = p.cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := p.cmd.StdoutPipe()
+	require.NoError(t, err)
+	p.out = bufio.NewReader(out)
+	require.NoError(t, p.cmd.Start())
+	t.Cleanup(func() { _ = p.cmd.Process.Kill(); _ = p.cmd.Wait() })
+	return p
+}
+
+func (p *botProcess) say(line string) {
+	p.t.Helper()
+	_, err := io.WriteString(p.in, line+"\n")
+	require.NoError(p.t, err)
+}
+
+// until reads lines up to the one that holds text, and gives them all.
+func (p *botProcess) until(text string) string {
+	p.t.Helper()
+	var all strings.Builder
+	for {
+		line, err := p.out.ReadString('\n')
+		all.WriteString(line)
+		require.NoError(p.t, err, "waiting for %q, read %q, stderr %q", text, all.String(), p.err)
+		if strings.Contains(line, text) {
+			return all.String()
+		}
+	}
+}
+
+// SIGKILL in the middle of a command that reports: its program was started once; asker and room are told, with the line to
+// repeat.
+func TestOnCrashReport(t *testing.T) {
+	for _, command := range []string{"deploy", "migrate"} {
+		t.Run(command, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			first := startChild(t, dir)
+			first.say("/room ops")
+			first.say("starling " + command)
+			first.until("#ops starling> started")
+			require.NoError(t, first.cmd.Process.Signal(syscall.SIGKILL))
+			_ = first.cmd.Wait()
+
+			second := startChild(t, dir)
+			told := second.until("#ops starling> @you: interrupted, outcome unknown.")
+			told += second.until("starling " + command) // the line to repeat
+			rest := second.until("starling> @you: interrupted, outcome unknown.")
+			told += rest + second.until("starling "+command)
+			require.Contains(t, told, "#ops starling> @you: interrupted")
+			require.Regexp(t, `(?m)^starling> @you: interrupted`, told, "the asker is told too")
+			second.say("starling ping")
+			second.until("PONG")
+			started, err := os.ReadFile(filepath.Join(dir, "started"))
+			require.NoError(t, err)
+			require.Equal(t, "starling "+command+"\n", string(started))
+		})
+	}
+}
+
+// A second signal forces the exit and names what is unfinished.
+func TestSecondSignalForcesTheExit(t *testing.T) {
+	dir := t.TempDir()
+	p := startChild(t, dir)
+	p.say("starling deploy")
+	p.until("started")
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	require.Eventually(t, func() bool { return strings.Contains(p.err.String(), "a second signal ends it at once") }, 5*time.Second, 5*time.Millisecond)
+	begun := time.Now()
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	require.Error(t, p.cmd.Wait())
+	require.Less(t, time.Since(begun), 2*time.Second)
+	require.Contains(t, p.err.String(), "unfinished when the bot stopped")
+	require.Contains(t, p.err.String(), "deploy")
+	require.Contains(t, p.err.String(), "a second signal forced the exit")
+}
+
+// jobs lists what runs with its progress; who asked may cancel, others may not.
+func TestJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, starling.Config{Brain: brain.New(memory.New()), Timeout: time.Hour}, func(rt *handler.Router) {
+			rt.Mount("jobs", jobs.New(jobs.Config{MayCancel: func(u adapter.User, _ handler.Job) bool { return u.ID == "admin" }}))
+			rt.Command("deploy", "", func(ctx context.Context, r *handler.Request) error {
+				if err := r.Progress(ctx, "%d of 3 done", 1); err != nil {
+					return err
+				}
+				<-ctx.Done()
+				return context.Cause(ctx)
+			}).Background = true
+		})
+		job := handler.CorrelationID("stage/m1")
+		require.NoError(t, s.say("alice", "C1", "starling deploy"))
+		time.Sleep(90 * time.Second)
+		require.NoError(t, s.say("bob", "C1", "starling jobs"))
+		synctest.Wait()
+		require.Equal(t, []string{"C1> 1 of 3 done", "C1> " + job + " deploy for alice in C1, 1m30s: 1 of 3 done"}, s.said())
+		require.NoError(t, s.say("bob", "C1", "starling cancel "+job))
+		synctest.Wait()
+		require.Equal(t, "C1> "+job+" belongs to alice, who can cancel it.", s.said()[2])
+		require.NoError(t, s.say("alice", "C1", "starling cancel "+strings.ToUpper(job)))
+		synctest.Wait()
+		require.ElementsMatch(t, []string{"C1> " + job + " is told to stop.", "C1> Canceled by @alice."}, s.said()[3:])
+		require.NoError(t, s.say("bob", "C1", "starling jobs"))
+		require.NoError(t, s.say("bob", "C1", "starling cancel nothing"))
+		synctest.Wait()
+		require.ElementsMatch(t, []string{"C1> Nothing runs.", "C1> Nothing with the id nothing runs here. Type jobs for what does."}, s.said()[5:])
+		require.NoError(t, s.say("alice", "C1", "starling deploy"))
+		synctest.Wait()
+		require.NoError(t, s.say("admin", "C1", "starling cancel "+handler.CorrelationID("stage/m7")))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.Contains(t, s.said(), "C1> Canceled by @admin.")
+	})
+}
