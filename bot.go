@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,7 +45,10 @@ type Bot struct {
 
 	id         string // of this process
 	ran        atomic.Bool
+	running    atomic.Bool
 	draining   atomic.Bool
+	httpAddr   atomic.Value // net.Addr
+	mux        *http.ServeMux
 	storeState atomic.Pointer[error] // the store's last failure; nil: it works
 }
 
@@ -94,6 +98,7 @@ func New(cfg Config) (*Bot, error) {
 	if b.durable {
 		b.mailboxes.refill = b.refill
 	}
+	b.mux = b.newMux()
 	return b, nil
 }
 
@@ -114,6 +119,13 @@ func (b *Bot) Run(ctx context.Context) error {
 	if b.cfg.Brain == nil {
 		b.log.Warn("the bot has no brain that keeps: what it knows and what it has not yet handled is lost when it stops; set Config.Brain")
 	}
+	stopServer, err := b.serve(ctx)
+	if err != nil {
+		return errors.Join(err, b.shut())
+	}
+	defer stopServer()
+	b.running.Store(true)
+	defer b.running.Store(false)
 	sweeping, stopSweeping := context.WithCancel(b.storing)
 	defer stopSweeping()
 	if b.durable {
@@ -122,7 +134,7 @@ func (b *Bot) Run(ctx context.Context) error {
 		}
 		b.background.Go(func() { b.sweep(sweeping) })
 	}
-	err := b.runAdapters(ctx)
+	err = b.runAdapters(ctx)
 	b.drain(ctx)
 	stopSweeping()
 	return errors.Join(err, b.shut())

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"regexp"
 	"strings"
 	"time"
@@ -32,6 +33,12 @@ type Config struct {
 
 	Logger *slog.Logger // default slog.Default()
 	Limits Limits       // flood protection; the zero value has defaults
+
+	// HTTP is the address of the bot's server: callbacks of adapters under /adapters/NAME/, /healthz, /readyz. Empty: none.
+	// ":8080" listens on loopback alone; say "0.0.0.0:8080" for all interfaces.
+	HTTP string
+	// Mux answers what the bot's server does not. The bot is an http.Handler too, for a program with a server of its own.
+	Mux *http.ServeMux
 
 	// HearBots lets messages of other bots through. A loop of bots is broken after five of their messages in ten seconds.
 	HearBots bool
@@ -101,6 +108,11 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Workers < 0 || c.Attempts < 0 || c.Limits.Waiting < 0 || c.Limits.Buckets < 0 || c.Limits.UserBurst < 0 || c.Limits.RoomBurst < 0 {
 		wrong("Config: Workers, Attempts and the numbers of Limits are positive, or 0 for the default")
+	}
+	if addr, err := httpAddress(c.HTTP); err != nil {
+		errs = append(errs, err)
+	} else {
+		c.HTTP = addr
 	}
 	if c.Router == nil {
 		wrong("Config.Router is nil: make one with handler.NewRouter and give it a route")

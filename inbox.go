@@ -175,11 +175,13 @@ func (b *Bot) sweep(ctx context.Context) {
 	for pause(ctx, sweepEvery*3/4+rand.N(sweepEvery/2)) == nil {
 		holds := b.mailboxes.holds()
 		found := map[string]bool{}
+		works := true
 		for entry, err := range b.store.List(ctx, inboxPrefix) {
 			if err != nil {
 				if ctx.Err() == nil {
 					b.storeFailed(err)
 				}
+				works = false
 				break
 			}
 			if holds(entry.Key) {
@@ -194,6 +196,11 @@ func (b *Bot) sweep(ctx context.Context) {
 			if d, err := b.revive(ctx, entry); err == nil && d != nil {
 				d.recovered = true
 				b.mailboxes.adopt(d)
+			}
+		}
+		if works && b.storeState.Load() != nil { // what failed may have been writing alone
+			if _, err := b.store.Apply(ctx, brain.Op{Key: probeKey, If: brain.Any, TTL: time.Minute}); err == nil {
+				b.storeWorks()
 			}
 		}
 		suspects = found

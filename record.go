@@ -22,6 +22,7 @@ const (
 	runPrefix   = "_/run/"   // + delivery: how far its handlers are
 	outPrefix   = "_/out/"   // + key: a message of Bot.Send
 	deadPrefix  = "_/dead/"  // + id: what could not be handled
+	probeKey    = "_/probe"  // written to find out whether the store works again
 )
 
 // seenFor is how long an event is recognised when it is delivered again.

@@ -93,6 +93,12 @@ type adapterPanic struct {
 
 func (p *adapterPanic) Error() string { return fmt.Sprintf("panic: %v", p.value) }
 
+func (s *source) get() (sourceState, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state, s.err
+}
+
 func (s *source) set(state sourceState, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

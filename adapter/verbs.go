@@ -5,6 +5,7 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"time"
 )
 
 // Editor replaces the content of a message that the bot posted.
@@ -87,6 +88,19 @@ type HTTPHandler interface {
 // Closer releases what the adapter holds. The bot calls it once, after the last Send.
 type Closer interface {
 	Close() error
+}
+
+// HealthReporter tells how the connection is.
+type HealthReporter interface {
+	Health() Health
+}
+
+// Health is the state of an adapter's connection. It may be shown to anybody: no secrets, no text of errors.
+type Health struct {
+	Connected bool      `json:"connected"`
+	Since     time.Time `json:"since,omitzero"` // of Connected
+	// Gaps counts the times that events may have been missed which the platform cannot give back.
+	Gaps int `json:"gaps,omitempty"`
 }
 
 // Renderer turns a message into messages that fit Features: native text, split. It is pure: the bot stores the parts
