@@ -142,8 +142,8 @@ func (x *run) cut() {
 	d.line.leave(true)
 	b.log.Error("a handler did not return after its time and is cut off", "id", handler.CorrelationID(d.id), "route", x.route.ID, "room", d.address.String())
 	b.background.Go(func() {
-		if context.Cause(b.handling) != nil && d.durable {
-			return // the bot stops: the event is for the next start
+		if b.handling.Err() != nil {
+			return // the bot stops: a stored event is for the next start, a volatile one was logged as unfinished
 		}
 		y := d.newRun(x.route, x.req.Attempt)
 		y.settle(fmt.Errorf("the handler did not return: %w", errTimeout))
