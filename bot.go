@@ -33,6 +33,8 @@ type Bot struct {
 	mailboxes *mailboxes
 	watchdog  watchdog
 	outbox    *outbox
+	questions *questions
+	history   history
 	stats     stats
 
 	handling     context.Context // of handlers; ends when they have to stop
@@ -67,7 +69,7 @@ func New(cfg Config) (*Bot, error) {
 	}
 	b := &Bot{
 		id: nonce(), cfg: cfg, log: cfg.Logger, table: table, brains: map[*handler.Route]*brain.Brain{}, sources: map[string]*source{},
-		limiter: newLimiter(cfg.Limits), loops: newLoopBreaker(), seen: newSeenSet(), mailboxes: newMailboxes(cfg.Workers, cfg.Limits.Waiting),
+		limiter: newLimiter(cfg.Limits), loops: newLoopBreaker(), seen: newSeenSet(), questions: newQuestions(), mailboxes: newMailboxes(cfg.Workers, cfg.Limits.Waiting),
 	}
 	root := cfg.Brain
 	if root == nil {
@@ -128,12 +130,15 @@ func (b *Bot) Run(ctx context.Context) error {
 	defer b.running.Store(false)
 	sweeping, stopSweeping := context.WithCancel(b.storing)
 	defer stopSweeping()
+	if err := b.loadQuestions(ctx); err != nil {
+		return errors.Join(err, b.shut())
+	}
 	if b.durable {
 		if err := b.recover(ctx); err != nil {
 			return errors.Join(err, b.shut())
 		}
-		b.background.Go(func() { b.sweep(sweeping) })
 	}
+	b.background.Go(func() { b.sweep(sweeping) })
 	err = b.runAdapters(ctx)
 	b.drain(ctx)
 	stopSweeping()
@@ -143,7 +148,7 @@ func (b *Bot) Run(ctx context.Context) error {
 // runAdapters runs all adapters until each has come to its end; they are told to when ctx ends, and waited for no longer
 // than the drain.
 func (b *Bot) runAdapters(ctx context.Context) error {
-	specs := b.specs()
+	specs := b.table.Specs()
 	var wg sync.WaitGroup
 	errs := make([]error, len(b.order))
 	for i, src := range b.order {
@@ -174,17 +179,6 @@ func (b *Bot) runAdapters(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// specs describes the commands to adapters.
-func (b *Bot) specs() []adapter.CommandSpec {
-	var out []adapter.CommandSpec
-	for _, r := range b.table.Routes() {
-		if name, ok := r.CommandName(); ok && !r.Hidden {
-			out = append(out, adapter.CommandSpec{Name: name, Summary: r.Summary})
-		}
-	}
-	return out
 }
 
 // drain lets what runs finish. When ctx has ended, handlers are told to stop after four fifths of DrainTimeout and left

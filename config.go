@@ -32,7 +32,9 @@ type Config struct {
 	Volatile bool
 
 	Logger *slog.Logger // default slog.Default()
-	Limits Limits       // flood protection; the zero value has defaults
+	// Zone is that of dates and times of day that people type. Default UTC, never the host's: processes may differ.
+	Zone   *time.Location
+	Limits Limits // flood protection; the zero value has defaults
 
 	// HTTP is the address of the bot's server: callbacks of adapters under /adapters/NAME/, /healthz, /readyz. Empty: none.
 	// ":8080" listens on loopback alone; say "0.0.0.0:8080" for all interfaces.
@@ -85,6 +87,9 @@ func (c Config) withDefaults() (Config, error) {
 	def(&c.Limits.RoomBurst, 300)
 	def(&c.Limits.Buckets, 10_000)
 	def(&c.Limits.Waiting, 16_384)
+	if c.Zone == nil {
+		c.Zone = time.UTC
+	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}

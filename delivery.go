@@ -22,7 +22,8 @@ type delivery struct {
 	id      string
 	text    string // without the address
 	routes  []*handler.Route
-	notice  string // said instead of running routes: what the bot itself has to say
+	grant   *handler.Grant // what was completed or confirmed
+	notice  string         // said instead of running routes: what the bot itself has to say
 
 	line  line
 	state deliveryState // guarded by mailboxes.mu
@@ -53,6 +54,11 @@ func (d *delivery) begin() {
 	}
 	if d.recovered && !d.again() {
 		return
+	}
+	if d.grant == nil && d.routes[0].Kind() == "fallback" { // a question may have been asked since it was accepted
+		sel := handler.Selection{Routes: d.routes}
+		b.answers(d.ev, &sel)
+		d.routes = sel.Routes
 	}
 	b.stats.handled.Add(1)
 	d.runFrom(0)
@@ -131,9 +137,11 @@ func (d *delivery) runRoute(i int) outcome {
 		if d.interrupted(x) {
 			return ended
 		}
-		if err := d.commit(b.storing, nil, func(r *runRecord) { r.Begun = append(r.Begun, route.ID) }); err != nil {
-			d.leave("record that the handler begins", err)
-			return gone
+		if !route.Declared() {
+			if err := x.recordBegin(b.storing); err != nil {
+				d.leave("record that the handler begins", err)
+				return gone
+			}
 		}
 	}
 	for attempt := max(1, d.attempts()); ; attempt++ {

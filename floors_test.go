@@ -23,6 +23,8 @@ func TestFloors(t *testing.T) {
 		{"brain", nil},
 		{"brain/memory", []string{"brain"}},
 		{"handler", []string{"adapter", "brain"}},
+		{"handler/jobs", []string{"adapter", "brain", "handler"}},
+		{"handler/history", []string{"adapter", "brain", "handler"}},
 		{"middleware", []string{"adapter", "brain", "handler"}},
 		{"", []string{"adapter", "brain", "brain/memory", "handler", "middleware"}},
 	}
@@ -48,6 +50,17 @@ func TestFloors(t *testing.T) {
 	}
 }
 
+// readmeBot is the program that README shows: what is shown must work.
+func readmeBot(t *testing.T) string {
+	t.Helper()
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	_, after, ok := strings.Cut(string(readme), "```go\npackage main\n")
+	require.True(t, ok, "README shows no program")
+	program, _, _ := strings.Cut(after, "```")
+	return "package main\n" + program
+}
+
 func deps(t *testing.T, pkg string) []string {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-deps", pkg).CombinedOutput()
@@ -63,31 +76,7 @@ func TestConsumerGoSum(t *testing.T) {
 		name, program string
 		most          int // lines of go.sum
 	}{
-		{"terminal and memory", `package main
-
-import (
-	"context"
-
-	"github.com/starlingbot/starling"
-	"github.com/starlingbot/starling/adapter"
-	"github.com/starlingbot/starling/adapter/terminal"
-	"github.com/starlingbot/starling/brain"
-	"github.com/starlingbot/starling/brain/memory"
-	"github.com/starlingbot/starling/handler"
-)
-
-func main() {
-	rt := handler.NewRouter()
-	rt.Command("ping", "Say PONG.", func(ctx context.Context, r *handler.Request) error { return r.Reply(ctx, "PONG") })
-	bot, err := starling.New(starling.Config{Adapters: []adapter.Adapter{terminal.New(terminal.Config{})}, Router: rt, Brain: brain.New(memory.New())})
-	if err != nil {
-		panic(err)
-	}
-	if err := bot.Run(context.Background()); err != nil {
-		panic(err)
-	}
-}
-`, 25},
+		{"the bot of README", readmeBot(t), 25},
 	}
 	root, err := os.Getwd()
 	require.NoError(t, err)

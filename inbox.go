@@ -20,7 +20,7 @@ const sweepEvery = 1500 * time.Millisecond
 
 // record is d as the inbox keeps it.
 func (d *delivery) record() *inboxRecord {
-	rec := &inboxRecord{Version: recordVersion, Delivery: d.id, By: d.bot.id, Accepted: time.Now().UTC(), Event: d.ev}
+	rec := &inboxRecord{Version: recordVersion, Delivery: d.id, By: d.bot.id, Accepted: time.Now().UTC(), Event: d.ev, Grant: d.grant}
 	for _, r := range d.routes {
 		rec.Routes = append(rec.Routes, r.ID)
 	}
@@ -48,11 +48,8 @@ func (b *Bot) keep(d *delivery) (duplicate bool, err error) {
 			d.entryRev = revs[0]
 			return false, nil
 		case errors.Is(err, brain.ErrConflict):
-			if doubt == nil {
-				return true, nil
-			}
 			entry, gerr := b.store.Get(ctx, ops[0].Key)
-			if gerr == nil { // the first one landed
+			if gerr == nil { // an earlier try landed
 				d.entryRev = entry.Rev
 				return false, nil
 			}
@@ -73,6 +70,22 @@ func (b *Bot) keep(d *delivery) (duplicate bool, err error) {
 	return false, doubt
 }
 
+// unknown tells whether err leaves open what was written.
+func unknown(err error) bool {
+	return err != nil && !brain.Certain(err) && !errors.Is(err, adapter.ErrRejected)
+}
+
+// resolve finds out whether d is stored, whose write had an unknown outcome. It keeps its place until then: the platform may
+// deliver it again, be told that we have it, and go on with what comes after it.
+func (b *Bot) resolve(d *delivery) {
+	for pause(b.storing, refetch) == nil {
+		if duplicate, err := b.keep(d); !unknown(err) {
+			b.mailboxes.settle(d, err == nil && !duplicate)
+			return
+		}
+	}
+}
+
 // revive makes a delivery of a stored event. A record that cannot be read is put aside and gives nil.
 func (b *Bot) revive(ctx context.Context, entry brain.Entry) (*delivery, error) {
 	var rec inboxRecord
@@ -88,7 +101,7 @@ func (b *Bot) revive(ctx context.Context, entry brain.Entry) (*delivery, error) 
 	if err != nil {
 		return nil, b.aside(ctx, entry, err.Error())
 	}
-	d := &delivery{bot: b, ev: rec.Event, address: rec.Event.Address(), id: rec.Delivery, seq: seq, durable: true, recovered: rec.By != b.id, entryRev: entry.Rev}
+	d := &delivery{bot: b, ev: rec.Event, address: rec.Event.Address(), id: rec.Delivery, seq: seq, durable: true, recovered: rec.By != b.id, entryRev: entry.Rev, grant: rec.Grant}
 	d.text, _ = b.table.Text(d.ev)
 	for _, id := range rec.Routes {
 		if r := b.table.Route(id); r != nil {
@@ -173,6 +186,10 @@ func (b *Bot) recover(ctx context.Context) error {
 func (b *Bot) sweep(ctx context.Context) {
 	suspects := map[string]bool{}
 	for pause(ctx, sweepEvery*3/4+rand.N(sweepEvery/2)) == nil {
+		b.dueNow(ctx)
+		if !b.durable {
+			continue
+		}
 		holds := b.mailboxes.holds()
 		found := map[string]bool{}
 		works := true

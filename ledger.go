@@ -158,7 +158,19 @@ func (d *delivery) take(ctx context.Context) error {
 // nothing changed. handler.ErrEnded: another process has the delivery. Any other error leaves it unknown what happened, and
 // the delivery will not be completed but run again.
 func (d *delivery) commit(ctx context.Context, op *brain.Op, change func(*runRecord)) error {
-	if !d.durable && op == nil {
+	if op == nil {
+		return d.commitWith(ctx, change, nil)
+	}
+	return d.commitWith(ctx, change, nil, *op)
+}
+
+// commitAll writes several keys in one step with the record, and gives their revisions to done.
+func (d *delivery) commitAll(ctx context.Context, done func(revs []uint64), ops ...brain.Op) error {
+	return d.commitWith(ctx, func(*runRecord) {}, done, ops...)
+}
+
+func (d *delivery) commitWith(ctx context.Context, change func(*runRecord), done func(revs []uint64), ops ...brain.Op) error {
+	if !d.durable && len(ops) == 0 {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		change(&d.rec)
@@ -179,13 +191,16 @@ func (d *delivery) commit(ctx context.Context, op *brain.Op, change func(*runRec
 		return errors.New("starling: the store is uncertain about this event; it will be run again")
 	}
 	change(next)
-	newRev, err := d.write(ctx, next, rev, op)
+	newRev, revs, err := d.write(ctx, next, rev, ops)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
 	case err == nil:
 		d.rev = newRev
 		d.merge(next)
+		if done != nil {
+			done(revs)
+		}
 	case errors.Is(err, handler.ErrEnded):
 		d.fenced = true
 	case !brain.Certain(err):
@@ -209,30 +224,32 @@ func (d *delivery) merge(next *runRecord) {
 	d.rec = *next
 }
 
-// write stores a record at its revision. A volatile delivery has none and writes op alone.
-func (d *delivery) write(ctx context.Context, next *runRecord, rev uint64, op *brain.Op) (uint64, error) {
+// write stores a record at its revision, and ops with it; it gives the new revision and those of ops. A volatile delivery
+// has no record and writes ops alone.
+func (d *delivery) write(ctx context.Context, next *runRecord, rev uint64, more []brain.Op) (uint64, []uint64, error) {
 	store := d.bot.store
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	var ops []brain.Op
-	var value []byte
-	key := runKey(d.id)
+	first := 0
 	if d.durable {
 		next.Version, next.Nonce = recordVersion, nonce()
-		var err error
-		if value, err = json.Marshal(next); err != nil {
-			return 0, fmt.Errorf("starling: encode the record: %w", err)
+		value, err := json.Marshal(next)
+		if err != nil {
+			return 0, nil, fmt.Errorf("starling: encode the record: %w", err)
 		}
-		ops = append(ops, brain.Op{Key: key, Value: value, If: brain.At(rev)})
+		ops = append(ops, brain.Op{Key: runKey(d.id), Value: value, If: brain.At(rev)})
+		first = 1
 	}
-	if op != nil {
-		ops = append(ops, *op)
-	}
+	ops = append(ops, more...)
 	var doubt error
 	for try := range storeTries {
 		revs, err := store.Apply(ctx, ops...)
 		if err == nil {
-			return revs[0], nil
+			if !d.durable {
+				return 0, revs, nil
+			}
+			return revs[0], revs[first:], nil
 		}
 		if !brain.Certain(err) {
 			doubt = err
@@ -241,28 +258,55 @@ func (d *delivery) write(ctx context.Context, next *runRecord, rev uint64, op *b
 			}
 			continue
 		}
-		if !errors.Is(err, brain.ErrConflict) {
-			return 0, err
+		if errors.Is(err, brain.ErrConflict) {
+			return d.conflict(ctx, ops, rev, doubt != nil, err)
 		}
-		if d.durable { // ours already, another process's, or the other key?
-			entry, gerr := store.Get(ctx, key)
-			switch {
-			case gerr == nil && bytes.Equal(entry.Value, value):
-				return entry.Rev, nil
-			case gerr != nil && !errors.Is(gerr, brain.ErrNotFound):
-				return 0, fmt.Errorf("starling: %w", gerr)
-			case entry.Rev != rev:
-				return 0, handler.ErrEnded
-			}
-		} else if doubt != nil {
-			entry, gerr := store.Get(ctx, op.Key)
-			if gerr == nil && bytes.Equal(entry.Value, op.Value) {
-				return 0, nil
-			}
-		}
-		return 0, err
+		return 0, nil, err
 	}
-	return 0, fmt.Errorf("starling: the store does not say whether it wrote: %w", doubt)
+	return 0, nil, fmt.Errorf("starling: the store does not say whether it wrote: %w", doubt)
+}
+
+// conflict finds out what a conflict means: the write landed before, when an answer was lost; another process has the
+// delivery; or one of the other keys was not as expected.
+func (d *delivery) conflict(ctx context.Context, ops []brain.Op, rev uint64, doubt bool, conflict error) (uint64, []uint64, error) {
+	if !d.durable && !doubt {
+		return 0, nil, conflict
+	}
+	landed := true
+	var revs []uint64
+	for i, op := range ops {
+		entry, err := d.bot.store.Get(ctx, op.Key)
+		if err != nil && !errors.Is(err, brain.ErrNotFound) {
+			return 0, nil, fmt.Errorf("starling: %w", err)
+		}
+		ours := err == nil && !op.Delete && bytes.Equal(entry.Value, op.Value) || err != nil && op.Delete
+		if i == 0 && d.durable { // the record's nonce makes its value unlike any other
+			if ours {
+				return entry.Rev, d.revisions(ctx, ops[1:]), nil
+			}
+			if entry.Rev != rev {
+				return 0, nil, handler.ErrEnded
+			}
+			return 0, nil, conflict
+		}
+		landed = landed && ours
+		revs = append(revs, entry.Rev)
+	}
+	if landed {
+		return 0, revs, nil
+	}
+	return 0, nil, conflict
+}
+
+// revisions reads the revisions of what a write that landed has written.
+func (d *delivery) revisions(ctx context.Context, ops []brain.Op) []uint64 {
+	revs := make([]uint64, len(ops))
+	for i, op := range ops {
+		if entry, err := d.bot.store.Get(ctx, op.Key); err == nil {
+			revs[i] = entry.Rev
+		}
+	}
+	return revs
 }
 
 // load reads the record that an earlier process left.

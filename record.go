@@ -10,6 +10,7 @@ import (
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/brain"
+	"github.com/starlingbot/starling/handler"
 )
 
 // recordVersion is the version of all that the core stores. A record of another version is put aside as a dead letter.
@@ -36,6 +37,7 @@ type inboxRecord struct {
 	Accepted time.Time      `json:"accepted"`
 	Routes   []string       `json:"routes"` // ids, in order
 	Event    *adapter.Event `json:"event"`
+	Grant    *handler.Grant `json:"grant,omitempty"` // of a person who completed or confirmed it
 }
 
 // runRecord says how far the handlers of a delivery are. Whoever holds its revision runs the delivery: every effect

@@ -66,7 +66,9 @@ func (d *delivery) newRun(route *handler.Route, attempt int) *run {
 	x.watch.by = x
 	x.req.Event, x.req.Text, x.req.Route, x.req.Delivery, x.req.Attempt = d.ev, d.text, route, d.id, attempt
 	x.req.Logger, x.req.Brain = d.bot.log, d.bot.brains[route]
+	x.req.Grant = d.grant
 	x.req.Bind(x)
+	x.req.In(d.bot.table)
 	return x
 }
 
@@ -95,7 +97,7 @@ func (x *run) execute() (err error, cut bool) {
 	x.cancel, x.begun = cancel, now
 	x.ctx = deadlineContext{Context: ctx, at: now.Add(timeout)}
 	x.watch.endAt, x.watch.cutAt = x.ctx.at, x.ctx.at.Add(b.cfg.Grace)
-	if route.Background {
+	if route.Background && !route.Declared() {
 		x.d.line.leave(false)
 	} else if !route.Ordered {
 		x.watch.slowAt = now.Add(b.cfg.SlowAfter)
@@ -123,6 +125,27 @@ func (x *run) call() (err error) {
 // name says what runs, for the log.
 func (x *run) name() string {
 	return handler.CorrelationID(x.d.id) + " " + x.route.ID + " in " + x.d.address.String()
+}
+
+// Begin says that a declared command begins.
+func (x *run) Begin(ctx context.Context, r *handler.Request) error {
+	if err := x.open(); err != nil {
+		return err
+	}
+	if x.d.reports(x.route) {
+		if err := x.recordBegin(ctx); err != nil {
+			return err
+		}
+	}
+	if x.route.Background {
+		x.d.line.leave(false)
+	}
+	return nil
+}
+
+// recordBegin records that a handler which is not to begin twice begins.
+func (x *run) recordBegin(ctx context.Context) error {
+	return x.d.commit(ctx, nil, func(r *runRecord) { r.Begun = append(r.Begun, x.route.ID) })
 }
 
 // slow lets the next event of the conversation begin.

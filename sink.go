@@ -71,6 +71,7 @@ func (b *Bot) take(ctx context.Context, src *source, ev *adapter.Event) error {
 	}
 	ev.Normalize() // what a Rewrite made of it, too
 	sel := b.table.Match(ev)
+	b.answers(ev, &sel)
 	if len(sel.Routes) == 0 {
 		b.stats.ignored.Add(1)
 		return nil
@@ -129,9 +130,12 @@ func (b *Bot) accept(ctx context.Context, ev *adapter.Event, sel handler.Selecti
 		return nil
 	}
 	duplicate, err := b.keep(d)
-	if inMemory {
+	switch {
+	case inMemory && unknown(err):
+		b.background.Go(func() { b.resolve(d) })
+	case inMemory:
 		b.mailboxes.settle(d, err == nil && !duplicate)
-	} else {
+	default:
 		b.mailboxes.stored(d.address)
 	}
 	switch {

@@ -62,10 +62,32 @@ type CommandRegistrar interface {
 	RegisterCommands(ctx context.Context, commands []CommandSpec) error
 }
 
-// CommandSpec is what a platform needs to know of a command.
+// CommandSpec is what a platform needs to know of a command: enough for a native slash command, a manifest and completion.
 type CommandSpec struct {
-	Name    string // lower case; several words are separated by a space
-	Summary string // one line
+	Name    string    `json:"name"` // lower case; several words are separated by a space
+	Aliases []string  `json:"aliases,omitempty"`
+	Summary string    `json:"summary,omitempty"` // one line
+	Usage   string    `json:"usage,omitempty"`   // name and arguments as people type them, one line
+	Args    []ArgSpec `json:"args,omitempty"`
+	// Complete gives what the last word of typed, the text after the command's name, may become, best first; nil where there
+	// is nothing to complete.
+	Complete func(ctx context.Context, typed string) []string `json:"-"`
+}
+
+// ArgSpec describes an argument of a command.
+type ArgSpec struct {
+	Name     string   `json:"name"` // lower case
+	Type     string   `json:"type"` // string, bool, integer, number, duration, time, url, path, user, room or value
+	Help     string   `json:"help,omitempty"`
+	Short    string   `json:"short,omitempty"`   // one letter
+	Word     string   `json:"word,omitempty"`    // that may stand before the value
+	Choices  []string `json:"choices,omitempty"` // the values that are allowed; empty = any
+	Default  string   `json:"default,omitempty"` // in the form that people type
+	Required bool     `json:"required,omitempty"`
+	Flag     bool     `json:"flag,omitempty"` // given by name alone
+	Rest     bool     `json:"rest,omitempty"` // takes the rest of the text
+	List     bool     `json:"list,omitempty"` // several values
+	Secret   bool     `json:"secret,omitempty"`
 }
 
 // Historian reads what was said in a room after the message with the order stamp after (exclusive; empty: as far back as

@@ -24,6 +24,31 @@ type Effects interface {
 	OpenDirect(ctx context.Context, adapterName, userID string) (adapter.Room, error)
 	// EndsAt tells that the handler's context ends at t, which begins its grace time.
 	EndsAt(r *Request, t time.Time)
+	// Ask stores q as the open question of who sent r's event, in place of an older one, and sets q.ID where it is empty.
+	Ask(ctx context.Context, r *Request, q *Question) error
+	// Question gives the open question of who sent ev, where ev was; nil if there is none.
+	Question(ctx context.Context, ev *adapter.Event) (*Question, error)
+	// Drop forgets q. It is no error if it is gone.
+	Drop(ctx context.Context, r *Request, q *Question) error
+	// Allow forgets q and delivers its event again with g, in one step: of many answers one has an effect.
+	Allow(ctx context.Context, r *Request, q *Question, g *Grant) error
+	// Begin says that the arguments of a declared command are complete and it begins: from here on it is not begun again after
+	// a crash if its route reports, and it leaves the line if it is Background.
+	Begin(ctx context.Context, r *Request) error
+	// Said remembers a command line for the user's history. secret: do not.
+	Said(r *Request, line string, secret bool)
+	// History gives the user's command lines, the last first.
+	History(u adapter.User) []string
+	// Again delivers r's event again as if line had been said to the bot.
+	Again(ctx context.Context, r *Request, line string) error
+	// SendAt says m at a time, also after a restart.
+	SendAt(ctx context.Context, r *Request, at time.Time, m *adapter.Message) error
+	// Directory looks people and rooms up; nil where the adapter cannot.
+	Directory(adapterName string) adapter.Directory
+	// Can tells whether an adapter has a verb.
+	Can(adapterName string, v Verb) bool
+	// Zone is that of dates and times of day.
+	Zone() *time.Location
 	// Progress notes how far the handler is, for the list of jobs.
 	Progress(r *Request, text string)
 	// Jobs lists the handlers that run now, longest first.

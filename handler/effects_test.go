@@ -17,6 +17,8 @@ import (
 
 // recorder is the Effects of these tests: it remembers what a handler does and keeps state in maps.
 type recorder struct {
+	handler.Effects // what these tests do not use: nil, so that using it fails
+
 	features adapter.Features
 	noDirect bool  // the platform has no direct rooms
 	fail     error // what Send returns
@@ -76,6 +78,8 @@ func (e *recorder) OpenDirect(_ context.Context, _, userID string) (adapter.Room
 func (e *recorder) EndsAt(_ *handler.Request, t time.Time) { e.ends = append(e.ends, t) }
 
 func (e *recorder) Progress(_ *handler.Request, text string) { e.did = append(e.did, "progress "+text) }
+
+func (e *recorder) Can(string, handler.Verb) bool { return !e.noDirect }
 
 func (e *recorder) Jobs() []handler.Job { return nil }
 

@@ -21,12 +21,15 @@ type Request struct {
 	Route    *Route
 	Delivery string // stable id: the same when the event comes again
 	Attempt  int    // 1 for the first
+	// Grant is what was completed or confirmed in answer to a question; nil for an event that comes as it was said.
+	Grant *Grant
 	// Brain keeps state, in a namespace of the router that the route was mounted under.
 	Brain *brain.Brain
 	// Logger is the bot's; Log adds what identifies this request.
 	Logger *slog.Logger
 
 	effects Effects
+	table   *Table
 	stop    atomic.Bool
 	posts   atomic.Int32
 }
@@ -37,6 +40,9 @@ func NewRequest(ev *adapter.Event, effects Effects) *Request {
 	r.Bind(effects)
 	return r
 }
+
+// In says which table r came from; without it Suggest finds nothing. It is for who makes requests.
+func (r *Request) In(t *Table) { r.table = t }
 
 // Bind says how r acts. It is for who makes requests, and comes before anything else is done with r.
 func (r *Request) Bind(effects Effects) { r.effects = effects }
@@ -112,6 +118,22 @@ func (r *Request) Rest() string {
 	}
 	return rest
 }
+
+// SendLater says m at a time, also after a restart: to m.To, or where it was asked if that is empty. It is posted within two
+// seconds of at.
+func (r *Request) SendLater(ctx context.Context, at time.Time, m *adapter.Message) error {
+	c := *m
+	if c.To == (adapter.Address{}) {
+		c.To = r.Event.Address()
+	}
+	return r.effects.SendAt(ctx, r, at, &c)
+}
+
+// History gives the command lines of who asks, the last first.
+func (r *Request) History() []string { return r.effects.History(r.Event.User) }
+
+// Again runs a line as if who asks had said it to the bot: it passes the same checks.
+func (r *Request) Again(ctx context.Context, line string) error { return r.effects.Again(ctx, r, line) }
 
 // Handle runs the route's handler with all its middleware.
 func (r *Request) Handle(ctx context.Context) error { return r.Route.handler.Handle(ctx, r) }

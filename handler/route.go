@@ -45,6 +45,7 @@ type Route struct {
 	Timeout time.Duration
 
 	kind    routeKind
+	command *declared      // of a command that was declared with Add
 	name    string         // of a command: lower case words; of On: the kind of event
 	pattern string         // of Hear and Respond
 	re      *regexp.Regexp // compiled by Build
@@ -59,11 +60,22 @@ type Route struct {
 // Mount gives the names under which the route's router was mounted, joined by "/"; empty at the top.
 func (r *Route) Mount() string { return r.mount }
 
+// names gives the names of a command, the first is the one that is shown.
+func (r *Route) names() []string {
+	if r.command != nil {
+		return r.command.names
+	}
+	return []string{r.name}
+}
+
 // Kind says how the route was made: "hear", "respond", "command", "on" or "fallback".
 func (r *Route) Kind() string { return string(r.kind) }
 
 // CommandName gives the name of a command; false for other routes.
 func (r *Route) CommandName() (string, bool) { return r.name, r.kind == routeCommand }
+
+// Declared tells whether the route is a command that was declared with Add: it begins when its arguments are complete.
+func (r *Route) Declared() bool { return r.command != nil }
 
 // Where gives file:line of the registration.
 func (r *Route) Where() string { return r.where }

@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -32,6 +33,8 @@ type tree struct {
 	rewrites []func(adapter.Event) (adapter.Event, bool)
 	outgoing []func(Send) Send
 	mistakes []error
+	complete map[string]Completer
+	may      Authorizer
 	mounted  string // where it was mounted, "" if it is a root
 	parent   *tree  // on which it was mounted
 }
@@ -139,6 +142,39 @@ func (rt *Router) Outgoing(f func(next Send) Send) {
 		return
 	}
 	rt.tree.outgoing = append(rt.tree.outgoing, f)
+}
+
+// Completer gives what a word that begins with prefix may become, best first.
+type Completer func(ctx context.Context, prefix string) []string
+
+// Complete names a completer for arguments with the tag complete:"name".
+func (rt *Router) Complete(name string, f Completer) {
+	where := caller()
+	switch {
+	case f == nil:
+		rt.mistake(where, "Complete %q: the function is nil", name)
+	case rt.tree.complete[name] != nil:
+		rt.mistake(where, "Complete %q: there is already one of that name", name)
+	default:
+		if rt.tree.complete == nil {
+			rt.tree.complete = map[string]Completer{}
+		}
+		rt.tree.complete[name] = f
+	}
+}
+
+// Authorizer tells whether who sent ev may run a route, without running it: help and suggestions show only what it allows.
+type Authorizer interface {
+	Allowed(ctx context.Context, ev *adapter.Event, r *Route) bool
+}
+
+// Authorize sets what help and suggestions ask. A bot has one.
+func (rt *Router) Authorize(a Authorizer) {
+	if a == nil || rt.tree.may != nil {
+		rt.mistake(caller(), "Authorize: the authorizer is nil, or there is already one")
+		return
+	}
+	rt.tree.may = a
 }
 
 // Hear runs f for every message that the expression (syntax of package regexp, case-sensitive unless it says "(?i)") matches

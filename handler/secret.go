@@ -31,6 +31,9 @@ func (s Secret) Reveal() string {
 	return s.value.Value()
 }
 
+// SetSecret hides s: it makes Secret an argument of commands.
+func (s *Secret) SetSecret(v string) { *s = NewSecret(v) }
+
 // IsZero tells whether there is no value.
 func (s Secret) IsZero() bool { return s == Secret{} }
 

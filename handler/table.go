@@ -21,6 +21,8 @@ type Table struct {
 	byID       map[string]*Route
 	rewrites   []func(adapter.Event) (adapter.Event, bool)
 	outgoing   []func(Send) Send
+	complete   map[string]Completer
+	may        Authorizer // nil: everybody may see everything
 
 	on       map[adapter.Kind][]int32 // indexes in routes
 	hears    patterns
@@ -46,12 +48,24 @@ type Selection struct {
 // Build checks everything and makes the table: name and aliases are what addresses the bot. All mistakes of registration
 // are joined into one error.
 func (rt *Router) Build(name string, aliases []string) (*Table, error) {
-	t := &Table{addressing: newAddressing(name, aliases), byID: map[string]*Route{}, on: map[adapter.Kind][]int32{}, commands: map[string]*Route{}}
+	t := &Table{addressing: newAddressing(name, aliases), byID: map[string]*Route{}, on: map[adapter.Kind][]int32{}, commands: map[string]*Route{}, complete: map[string]Completer{}}
 	var errs []error
 	rt.tree.trees(func(tr *tree) {
 		errs = append(errs, tr.mistakes...)
 		t.rewrites = append(t.rewrites, tr.rewrites...)
 		t.outgoing = append(t.outgoing, tr.outgoing...)
+		for name, f := range tr.complete {
+			if t.complete[name] != nil {
+				errs = append(errs, fmt.Errorf("complete %q: two mounted routers have one of that name", name))
+			}
+			t.complete[name] = f
+		}
+		if tr.may != nil && t.may != nil {
+			errs = append(errs, errors.New("authorize: two mounted routers have an authorizer; a bot has one"))
+		}
+		if tr.may != nil {
+			t.may = tr.may
+		}
 	})
 	wrong := func(r *Route, format string, args ...any) {
 		errs = append(errs, fmt.Errorf("%s: %s: %w", r.where, r, fmt.Errorf(format, args...)))
@@ -64,9 +78,11 @@ func (rt *Router) Build(name string, aliases []string) (*Table, error) {
 		t.routes, originals = append(t.routes, &own), append(originals, r)
 		return true
 	})
-	if help := t.helpRoute(); help != nil {
-		chains[help] = []*scope{rt.scope}
-		t.routes = append(t.routes, help)
+	for _, own := range []*Route{t.helpRoute(), t.answerRoute(), t.unknownRoute()} {
+		if own != nil {
+			chains[own] = []*scope{rt.scope}
+			t.routes = append(t.routes, own)
+		}
 	}
 	t.setIDs(wrong)
 	for i, r := range originals {
@@ -99,12 +115,21 @@ func (rt *Router) Build(name string, aliases []string) (*Table, error) {
 				responds, t.responds.routes = append(responds, r.pattern), append(t.responds.routes, int32(i))
 			}
 		case routeCommand:
-			if other, ok := t.commands[r.name]; ok {
-				wrong(r, "the command is already registered at %s: give one of them another name", other.where)
-				continue
+			for _, name := range r.names() {
+				if other, ok := t.commands[name]; ok {
+					wrong(r, "the command %q is already registered at %s: give one of them another name", name, other.where)
+					continue
+				}
+				t.commands[name] = r
+				t.words = max(t.words, 1+strings.Count(name, " "))
 			}
-			t.commands[r.name] = r
-			t.words = max(t.words, 1+strings.Count(r.name, " "))
+			if r.command != nil {
+				for _, arg := range r.command.spec.Args {
+					if arg.Complete != "" && t.complete[arg.Complete] == nil {
+						wrong(r, "its argument %s is completed by %q, and there is no such completer: add one with Router.Complete", arg.Name, arg.Complete)
+					}
+				}
+			}
 		case routeOn:
 			t.on[adapter.Kind(r.name)] = append(t.on[adapter.Kind(r.name)], int32(i))
 		case routeFallback:
@@ -215,7 +240,11 @@ func (t *Table) Text(ev *adapter.Event) (string, bool) {
 		}
 		return strings.TrimSpace(ev.Click.Command), true
 	case ev.Kind == adapter.KindInvocation && ev.Invocation != nil:
-		return strings.TrimSpace(ev.Invocation.Command + " " + ev.Invocation.Text), true
+		text := strings.TrimSpace(ev.Invocation.Command + " " + ev.Invocation.Text)
+		if rest, ok, _ := t.addressing.strip(text); ok && rest != "" { // /starling deploy api
+			return rest, true
+		}
+		return text, true
 	case ev.Kind == adapter.KindMessage:
 		text, ok := t.addressing.parse(ev)
 		if !ok {

@@ -42,6 +42,10 @@ func (o oracle) match(ev *adapter.Event) []string {
 		rest, ok = o.addressed(ev)
 	case adapter.KindInvocation:
 		rest, ok = strings.TrimSpace(ev.Invocation.Command+" "+ev.Invocation.Text), true
+		said := message(rest)
+		if after, addressed := o.addressed(said); addressed && after != "" { // /starling ping
+			rest = after
+		}
 	}
 	if !ok {
 		return found

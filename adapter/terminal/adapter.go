@@ -71,6 +71,7 @@ type Adapter struct {
 	heard bool         // a line was read once; the same
 	later *input       // a line that waited when ctx ended; the same
 	names atomic.Value // []string: commands for completion
+	specs atomic.Value // []adapter.CommandSpec
 
 	queue queue
 

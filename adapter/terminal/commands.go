@@ -291,6 +291,7 @@ func (a *Adapter) RegisterCommands(ctx context.Context, commands []adapter.Comma
 	}
 	slices.Sort(names)
 	a.names.Store(slices.Compact(names))
+	a.specs.Store(slices.Clone(commands))
 	return nil
 }
 
@@ -305,6 +306,9 @@ func (a *Adapter) complete(line string, pos int) (string, int, []string) {
 			break
 		}
 	}
+	if head, found := a.completeArgs(prefix); len(found) > 0 {
+		return settle(typed[:len(typed)-len(prefix)]+head, found, after)
+	}
 	var names []string
 	if registered, ok := a.names.Load().([]string); ok {
 		names = registered
@@ -318,20 +322,56 @@ func (a *Adapter) complete(line string, pos int) (string, int, []string) {
 			found = append(found, n)
 		}
 	}
-	head := typed[:len(typed)-len(prefix)]
-	switch len(found) {
-	case 0: // nothing to complete: the key is a space, so that pasted words stay apart
+	if len(found) == 0 { // nothing to complete: the key is a space, so that pasted words stay apart
 		return typed + " " + after, pos + 1, nil
-	case 1:
-		done := head + found[0]
-		if !strings.HasPrefix(after, " ") {
-			done += " "
-		}
-		return done + after, len(done), nil
 	}
-	done := head + common(found)
-	return done + after, len(done), found
+	return settle(typed[:len(typed)-len(prefix)], found, after)
 }
+
+// settle puts what was found after head: all of it where there is one way on, else what all have in common.
+func settle(head string, found []string, after string) (string, int, []string) {
+	if len(found) > 1 {
+		done := head + common(found)
+		return done + after, len(done), found
+	}
+	done := head + found[0]
+	if !strings.HasPrefix(after, " ") {
+		done += " "
+	}
+	return done + after, len(done), nil
+}
+
+// completeArgs gives what the last word of a command's arguments may become, and what stands before that word.
+func (a *Adapter) completeArgs(typed string) (head string, found []string) {
+	specs, _ := a.specs.Load().([]adapter.CommandSpec)
+	best := -1
+	for i, s := range specs {
+		if s.Complete == nil {
+			continue
+		}
+		for _, name := range append([]string{s.Name}, s.Aliases...) {
+			if len(typed) > len(name) && strings.EqualFold(typed[:len(name)], name) && typed[len(name)] == ' ' && len(name)+1 > len(head) {
+				best, head = i, typed[:len(name)+1]
+			}
+		}
+	}
+	if best < 0 {
+		return "", nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), completeTimeout)
+	defer cancel()
+	found = specs[best].Complete(ctx, typed[len(head):])
+	if len(found) > maxCompletions {
+		found = found[:maxCompletions]
+	}
+	last := typed[strings.LastIndexByte(typed, ' ')+1:]
+	return typed[:len(typed)-len(last)], found
+}
+
+const (
+	completeTimeout = 200 * time.Millisecond // Tab must not hang
+	maxCompletions  = 100
+)
 
 // common gives the longest beginning that all have.
 func common(names []string) string {

@@ -10,16 +10,13 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/starlingbot/starling"
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/terminal"
 	"github.com/starlingbot/starling/brain"
-	"github.com/starlingbot/starling/brain/bolt"
-	"github.com/starlingbot/starling/brain/memory"
+	"github.com/starlingbot/starling/internal/statefile"
 )
 
 func main() {
@@ -41,7 +38,7 @@ func run(ctx context.Context, args []string) error {
 	if aliases == nil {
 		aliases = list{"!"}
 	}
-	store, err := openBrain(*file)
+	store, err := statefile.Open("hello", *file, os.Stderr)
 	if err != nil {
 		return err
 	}
@@ -60,44 +57,6 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	return bot.RunUntilSignal(ctx)
-}
-
-// openBrain opens the store and says where it is.
-func openBrain(file string) (brain.Store, error) {
-	if file == "memory" {
-		return memory.New(), nil
-	}
-	if file == "" {
-		dir, err := stateDir()
-		if err != nil {
-			return nil, fmt.Errorf("hello: there is no place for the bot's state: %w; say -brain FILE or -brain memory", err)
-		}
-		file = filepath.Join(dir, "hello.db")
-	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return nil, fmt.Errorf("hello: make the folder of the bot's state: %w", err)
-	}
-	store, err := bolt.Open(bolt.Config{Path: file})
-	if err != nil {
-		return nil, fmt.Errorf("hello: %w", err)
-	}
-	fmt.Fprintf(os.Stderr, "hello: my memory is in %s (-brain memory keeps nothing)\n", file)
-	return store, nil
-}
-
-// stateDir is where programs of this user keep what they remember: $XDG_STATE_HOME/starling, ~/.local/state/starling (XDG
-// Base Directory Specification), or the folder for configuration where the system has no such thing.
-func stateDir() (string, error) {
-	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "starling"), nil
-	}
-	switch runtime.GOOS {
-	case "windows", "darwin", "ios", "plan9":
-		dir, err := os.UserConfigDir()
-		return filepath.Join(dir, "starling"), err
-	}
-	home, err := os.UserHomeDir()
-	return filepath.Join(home, ".local", "state", "starling"), err
 }
 
 // list is a flag that may be given several times.

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/starlingbot/starling/handler"
+	"github.com/starlingbot/starling/handler/history"
+	"github.com/starlingbot/starling/handler/jobs"
+	"github.com/starlingbot/starling/middleware"
+)
+
+// routes is all that the bot does. step is how long a step of a deployment takes.
+func routes(step time.Duration) *handler.Router {
+	rt := handler.NewRouter()
+	rt.Use(middleware.Recover(), middleware.Log(nil))
+	rt.Command("ping", "Say PONG.", func(ctx context.Context, r *handler.Request) error { return r.Reply(ctx, "PONG") })
+	rt.Mount("services", services(step))
+	rt.Mount("reminders", reminders())
+	rt.Mount("dice", dice())
+	rt.Mount("jobs", jobs.New(jobs.Config{}))
+	rt.Mount("history", history.New())
+	return rt
+}
+
+// names completes one of a list of words.
+func names(all []string) handler.Completer {
+	return func(_ context.Context, prefix string) []string {
+		return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return !strings.HasPrefix(s, prefix) })
+	}
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/brain"
+	"github.com/starlingbot/starling/handler"
+)
+
+// known are the demonstration services.
+var known = [...]string{"api", "billing", "search", "web"}
+
+// release is what runs of a service in an environment.
+type release struct {
+	Version int       `json:"version"`
+	By      string    `json:"by"`
+	At      time.Time `json:"at"`
+}
+
+type deploy struct {
+	Service string        `arg:"service" help:"what to ship" complete:"services"`
+	Env     string        `arg:"env" word:"to" enum:"staging,prod" help:"where to"`
+	Wait    time.Duration `flag:"wait" short:"w" default:"10m" help:"give up after"`
+	Force   bool          `flag:"force" help:"skip the question"`
+}
+
+type rollback struct {
+	Service string `arg:"service" help:"what to take back" complete:"services"`
+	Env     string `arg:"env" word:"in" enum:"staging,prod" help:"where"`
+}
+
+type status struct {
+	Service string `arg:"service" optional:"" help:"one service alone" complete:"services"`
+}
+
+// services deploys, takes back and shows.
+func services(step time.Duration) *handler.Router {
+	rt := handler.NewRouter()
+	rt.Complete("services", names(known[:]))
+	rt.Add(handler.Command[deploy]{
+		Name: "deploy", Aliases: []string{"ship"}, Summary: "Ship a service to an environment.",
+		Description: "Ships the next version, step by step, and says how far it is. `jobs` shows it and `cancel` ends it.",
+		Examples:    []string{"deploy api to staging", "deploy api prod --wait 5m --force"},
+		Background:  true, OnCrash: handler.OnCrashReport, Timeout: time.Hour,
+		Confirm: func(a deploy) string {
+			if a.Env != "prod" || a.Force {
+				return ""
+			}
+			return "Ship " + a.Service + " to prod?"
+		},
+		Run: func(ctx context.Context, r *handler.Request, a deploy) error { return ship(ctx, r, a, step) },
+	})
+	rt.Add(handler.Command[rollback]{
+		Name: "rollback", Summary: "Go back to the version before.", Examples: []string{"rollback api in staging"},
+		OnCrash: handler.OnCrashReport,
+		Confirm: func(a rollback) string { return "Take " + a.Service + " in " + a.Env + " back?" },
+		Run:     takeBack,
+	})
+	rt.Add(handler.Command[status]{
+		Name: "status", Summary: "Show what runs where.", Examples: []string{"status", "status api"},
+		Run: show,
+	})
+	return rt
+}
+
+func check(service string) error {
+	if !slices.Contains(known[:], service) {
+		return handler.UserErrorf("There is no service %s. There are %s.", service, strings.Join(known[:], ", "))
+	}
+	return nil
+}
+
+func ship(ctx context.Context, r *handler.Request, a deploy, step time.Duration) error {
+	if err := check(a.Service); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.Wait)
+	defer cancel()
+	steps := []string{"build", "test", "upload", "switch over"}
+	for i, s := range steps {
+		if err := r.Progress(ctx, "%s to %s: %s (%d of %d)", a.Service, a.Env, s, i+1, len(steps)); err != nil {
+			return err
+		}
+		select {
+		case <-time.After(step):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	now, err := handler.Change(ctx, r, brain.Key(a.Service, a.Env), func(rel *release) error {
+		rel.Version++
+		rel.By, rel.At = r.Event.User.String(), time.Now().UTC()
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.Reply(ctx, "%s: %s is now version %d in %s.", r.Event.User, a.Service, now.Version, a.Env)
+}
+
+func takeBack(ctx context.Context, r *handler.Request, a rollback) error {
+	if err := check(a.Service); err != nil {
+		return err
+	}
+	now, err := handler.Change(ctx, r, brain.Key(a.Service, a.Env), func(rel *release) error {
+		if rel.Version < 2 {
+			return handler.UserErrorf("There is no version before: %s in %s is at %d.", a.Service, a.Env, rel.Version)
+		}
+		rel.Version--
+		rel.By, rel.At = r.Event.User.String(), time.Now().UTC()
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.Reply(ctx, "%s: %s is back at version %d in %s.", r.Event.User, a.Service, now.Version, a.Env)
+}
+
+func show(ctx context.Context, r *handler.Request, a status) error {
+	list := known[:]
+	if a.Service != "" {
+		if err := check(a.Service); err != nil {
+			return err
+		}
+		list = []string{a.Service}
+	}
+	var lines []string
+	for _, service := range list {
+		for _, env := range []string{"staging", "prod"} {
+			rel, err := brain.Get[release](ctx, r.Brain, brain.Key(service, env))
+			switch {
+			case errors.Is(err, brain.ErrNotFound):
+				lines = append(lines, adapter.Format("%s", fmt.Sprintf("%-8s %-8s nothing yet", service, env)))
+			case err != nil:
+				return err
+			default:
+				lines = append(lines, adapter.Format("%s version %d by %s", fmt.Sprintf("%-8s %-8s", service, env), rel.Version, rel.By))
+			}
+		}
+	}
+	return r.Reply(ctx, "%s", adapter.Markup(strings.Join(lines, "\n")))
+}

@@ -1,0 +1,168 @@
+package handler
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/args"
+)
+
+// AskKind tells what a question is for.
+type AskKind string
+
+// The kinds of question.
+const (
+	AskArgument AskKind = "argument" // an argument that is missing
+	AskConfirm  AskKind = "confirm"  // yes or no
+)
+
+// AskFor is how long a question waits for its answer.
+const AskFor = 5 * time.Minute
+
+// Question is what a person was asked. It is kept in the brain, keyed to the person, room and thread: it survives a restart,
+// and a newer one replaces an older one.
+type Question struct {
+	ID      string            `json:"id"`
+	Kind    AskKind           `json:"kind"`
+	Route   string            `json:"route"`
+	Field   string            `json:"field,omitempty"`   // the argument that is asked for
+	Options map[string]string `json:"options,omitempty"` // the arguments so far, bound and canonical
+	Hash    string            `json:"hash,omitempty"`    // of them: what is confirmed is what runs
+	Choices []string          `json:"choices,omitempty"`
+	Prompt  string            `json:"prompt"`
+	Event   *adapter.Event    `json:"event"` // what the person said first
+	// Delivery of that event; the command runs as a delivery of its own, Delivery#ID.
+	Delivery string    `json:"delivery"`
+	Expires  time.Time `json:"expires"`
+	Secret   bool      `json:"secret,omitempty"` // Options are sealed by the process that asked
+	Rev      uint64    `json:"-"`                // of the stored record
+}
+
+// Grant is what a person has completed or confirmed: the command runs with these arguments and not with what the text says.
+type Grant struct {
+	ID        string            `json:"id"` // of the question
+	Options   map[string]string `json:"options,omitempty"`
+	Hash      string            `json:"hash"`
+	Confirmed bool              `json:"confirmed,omitempty"`
+}
+
+// answerCommand is what the buttons of a question say, followed by its id and the answer. People cannot have registered it.
+const answerCommand = ":answer"
+
+// ask stores a question and puts it to the person.
+func (d *declared) ask(ctx context.Context, r *Request, q Question) error {
+	q.Route, q.Event, q.Delivery = r.Route.ID, r.Event, r.Delivery
+	q.Hash, q.Secret = hashOptions(q.Options), d.hasSecret()
+	q.Expires = time.Now().Add(AskFor).UTC()
+	if err := r.effects.Ask(ctx, r, &q); err != nil {
+		return err
+	}
+	return r.putQuestion(ctx, &q, "")
+}
+
+// putQuestion posts a question, after what was wrong with the last answer.
+func (r *Request) putQuestion(ctx context.Context, q *Question, before string) error {
+	m := r.message(r.Event.Address(), before+q.Prompt)
+	if len(q.Choices) > 0 && r.effects.Features(r.Event.Adapter).Buttons {
+		for _, c := range q.Choices {
+			m.Buttons = append(m.Buttons, adapter.Button{Label: c, Command: answerCommand + " " + q.ID + " " + c})
+		}
+	}
+	if len(q.Choices) > 0 {
+		m.Text += adapter.Format(" (%s)", strings.Join(q.Choices, ", "))
+	}
+	_, err := r.send(ctx, "", m)
+	return err
+}
+
+// answerRoute makes the route of answers; nil for a bot that asks nothing.
+func (t *Table) answerRoute() *Route {
+	if !t.declares() {
+		return nil
+	}
+	return &Route{
+		ID: "answer", kind: routeCommand, name: answerCommand, rest: true, where: "handler/question.go", Hidden: true, inner: Func(t.answer),
+	}
+}
+
+// answer takes what somebody said as the answer to their question.
+func (t *Table) answer(ctx context.Context, r *Request) error {
+	q, err := r.effects.Question(ctx, r.Event)
+	if err != nil {
+		return err
+	}
+	text := strings.TrimSpace(r.Text)
+	_, addressed := t.Text(r.Event)
+	if rest, ok := strings.CutPrefix(text, answerCommand+" "); ok {
+		id, value, _ := strings.Cut(strings.TrimSpace(rest), " ")
+		if q == nil || q.ID != id {
+			return r.Whisper(ctx, "That question is not yours, or it is over.")
+		}
+		text, addressed = value, true
+	}
+	if q == nil {
+		return nil
+	}
+	route := t.byID[q.Route]
+	if route == nil || route.command == nil {
+		return errors.Join(r.effects.Drop(ctx, r, q), r.Reply(ctx, "What you were asked about no longer exists."))
+	}
+	word := strings.ToLower(strings.TrimRight(text, ".! "))
+	if word == "cancel" || q.Kind == AskConfirm && (word == "no" || word == "n") {
+		if err := r.effects.Drop(ctx, r, q); err != nil {
+			return err
+		}
+		return r.Reply(ctx, "Canceled.")
+	}
+	if q.Kind == AskConfirm {
+		switch {
+		case word == "yes" || word == "y":
+			return r.effects.Allow(ctx, r, q, &Grant{ID: q.ID, Options: q.Options, Hash: q.Hash, Confirmed: true})
+		case addressed:
+			return r.putQuestion(ctx, q, "Please say yes or no. ")
+		}
+		return nil // chatter; the question stays
+	}
+	return route.command.answered(ctx, r, route, q, text)
+}
+
+// answered takes the answer to a question for an argument.
+func (d *declared) answered(ctx context.Context, r *Request, route *Route, q *Question, text string) error {
+	options := maps.Clone(q.Options)
+	if options == nil {
+		options = map[string]string{}
+	}
+	options[q.Field] = text
+	in := args.Input{
+		Options: options, Mentions: append(r.Event.Mentions[:len(r.Event.Mentions):len(r.Event.Mentions)], q.Event.Mentions...), User: q.Event.User, Room: q.Event.Room,
+		Resolver: r.resolver(), Now: time.Now(), Zone: r.effects.Zone(),
+	}
+	bound, err := d.spec.Bind(ctx, in)
+	var usage *args.UsageError
+	var missing *args.Missing
+	switch {
+	case errors.As(err, &usage):
+		return r.putQuestion(ctx, q, adapter.Format("%s\n", usage.Reason))
+	case errors.As(err, &missing):
+		next := *q
+		arg := missing.Fields[0]
+		what := arg.Name
+		if arg.Help != "" {
+			what += " (" + arg.Help + ")"
+		}
+		next.Field, next.Options, next.Choices, next.Prompt = arg.Name, bound.Options(), arg.Choices, adapter.Format("Which %s?", what)
+		next.Hash, next.Expires = hashOptions(next.Options), time.Now().Add(AskFor).UTC()
+		if err := r.effects.Ask(ctx, r, &next); err != nil {
+			return err
+		}
+		return r.putQuestion(ctx, &next, "")
+	case err != nil:
+		return err
+	}
+	options = bound.Options()
+	return r.effects.Allow(ctx, r, q, &Grant{ID: q.ID, Options: options, Hash: hashOptions(options)})
+}

@@ -1,0 +1,453 @@
+package starling
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/brain"
+	"github.com/starlingbot/starling/handler"
+)
+
+const (
+	askPrefix = "_/ask/" // + adapter/room/thread/user: an open question
+	duePrefix = "_/due/" // + unix seconds-id: what is to happen at a time
+
+	maxQuestions = 10_000 // open at once in one bot
+)
+
+// askRecord is an open question as it is stored.
+type askRecord struct {
+	Version int `json:"v"`
+	handler.Question
+}
+
+// dueRecord is what is to happen at a time: a question expires, or a message is posted.
+type dueRecord struct {
+	Version int              `json:"v"`
+	Ask     string           `json:"ask,omitempty"` // key of the question
+	ID      string           `json:"id,omitempty"`  // of the question: another one in its place is left alone
+	Message *adapter.Message `json:"message,omitempty"`
+}
+
+// questions knows which questions are open, so that chatter costs no look-up in the store.
+type questions struct {
+	mu     sync.Mutex
+	open   map[string]struct{}          // keys
+	sealed map[string]map[string]string // arguments of questions about commands with secrets, by id: never stored
+}
+
+func newQuestions() *questions {
+	return &questions{open: map[string]struct{}{}, sealed: map[string]map[string]string{}}
+}
+
+func (q *questions) has(key string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	_, ok := q.open[key]
+	return ok
+}
+
+// empty is the cheap answer for bots that asked nothing.
+func (q *questions) empty() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.open) == 0
+}
+
+func (q *questions) add(key string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if _, ok := q.open[key]; !ok && len(q.open) >= maxQuestions {
+		return false
+	}
+	q.open[key] = struct{}{}
+	return true
+}
+
+func (q *questions) remove(key, id string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.open, key)
+	delete(q.sealed, id)
+}
+
+func (q *questions) seal(id string, options map[string]string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.sealed[id] = options
+}
+
+func (q *questions) unseal(id string) (map[string]string, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	o, ok := q.sealed[id]
+	return o, ok
+}
+
+func askKey(ev *adapter.Event) string {
+	return askPrefix + brain.Key(segment(ev.Adapter), segment(ev.Room.ID), segment(ev.Thread), segment(ev.User.Key()))
+}
+
+func dueKey(at time.Time, id string) string {
+	return duePrefix + fmt.Sprintf("%016x-%s", max(at.Unix(), 0), id)
+}
+
+// loadQuestions reads which questions are open.
+func (b *Bot) loadQuestions(ctx context.Context) error {
+	for entry, err := range b.store.List(ctx, askPrefix) {
+		if err != nil {
+			return fmt.Errorf("starling: read the open questions: %w", err)
+		}
+		b.questions.add(entry.Key)
+	}
+	return nil
+}
+
+// answers tells whether ev may be the answer to an open question, and then has it go to the route of answers: what is
+// addressed to the bot and is a command of its own is not an answer.
+func (b *Bot) answers(ev *adapter.Event, sel *handler.Selection) {
+	if ev.Kind != adapter.KindMessage || b.questions.empty() || ev.User.Key() == "" || !b.questions.has(askKey(ev)) {
+		return
+	}
+	var rest []*handler.Route
+	for _, r := range sel.Routes {
+		switch r.Kind() {
+		case "command", "respond":
+			return
+		case "fallback":
+		default:
+			rest = append(rest, r)
+		}
+	}
+	sel.Routes = append(rest, b.table.Route("answer"))
+}
+
+// Ask stores q and when it expires, in one step with the record of the delivery.
+func (x *run) Ask(ctx context.Context, r *handler.Request, q *handler.Question) error {
+	if err := x.open(); err != nil {
+		return err
+	}
+	b := x.d.bot
+	key := askKey(r.Event)
+	if r.Event.User.Key() == "" {
+		return errors.New("starling: nobody can be asked: the event has no user")
+	}
+	if q.ID == "" || q.Rev != 0 { // a follow-up question is a new one, so that the first one's expiry leaves it alone
+		q.ID = nonce()
+	}
+	if !b.questions.add(key) {
+		return handler.UserErrorf("I am waiting for too many answers already. Try again later.")
+	}
+	rec := askRecord{Version: recordVersion, Question: *q}
+	if q.Secret {
+		b.questions.seal(q.ID, q.Options)
+		rec.Options = nil
+	}
+	value, err := json.Marshal(rec)
+	if err != nil {
+		return fmt.Errorf("starling: ask: %w", err)
+	}
+	due, err := json.Marshal(dueRecord{Version: recordVersion, Ask: key, ID: q.ID})
+	if err != nil {
+		return fmt.Errorf("starling: ask: %w", err)
+	}
+	ttl := time.Until(q.Expires) + time.Hour // the due record ends it; this is for a bot that never starts again
+	return x.d.commitAll(ctx, nil,
+		brain.Op{Key: key, Value: value, If: brain.Any, TTL: ttl},
+		brain.Op{Key: dueKey(q.Expires, q.ID), Value: due, If: brain.Any})
+}
+
+// Question gives the open question of who sent ev; nil if there is none.
+func (x *run) Question(ctx context.Context, ev *adapter.Event) (*handler.Question, error) {
+	b := x.d.bot
+	key := askKey(ev)
+	q, err := b.question(ctx, key)
+	if err != nil || q == nil {
+		return nil, err
+	}
+	if !q.Expires.After(time.Now()) {
+		return nil, nil // the sweeper tells
+	}
+	if q.Secret {
+		options, ok := b.questions.unseal(q.ID)
+		if !ok { // an earlier process asked, and nothing secret is stored
+			b.questions.remove(key, q.ID)
+			_, err := b.store.Apply(ctx, brain.Op{Key: key, Delete: true, If: brain.At(q.Rev)})
+			if err != nil && !errors.Is(err, brain.ErrConflict) {
+				return nil, err
+			}
+			return nil, handler.UserErrorf("I was restarted and do not keep secrets: say the whole command again.")
+		}
+		q.Options = options
+	}
+	return q, nil
+}
+
+func (b *Bot) question(ctx context.Context, key string) (*handler.Question, error) {
+	entry, err := b.store.Get(ctx, key)
+	if errors.Is(err, brain.ErrNotFound) {
+		b.questions.remove(key, "")
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var rec askRecord
+	if err := decode(entry.Value, &rec); err != nil || rec.Event == nil {
+		b.questions.remove(key, "")
+		return nil, b.aside(ctx, entry, orElse(err, errors.New("the question has no event")).Error())
+	}
+	rec.Rev = entry.Rev
+	return &rec.Question, nil
+}
+
+// forget gives the operation that deletes q.
+func forget(q *handler.Question, key string) brain.Op {
+	return brain.Op{Key: key, Delete: true, If: brain.At(q.Rev)}
+}
+
+// Drop forgets q.
+func (x *run) Drop(ctx context.Context, r *handler.Request, q *handler.Question) error {
+	if err := x.open(); err != nil {
+		return err
+	}
+	key := askKey(r.Event)
+	err := x.d.commitAll(ctx, nil, forget(q, key))
+	if errors.Is(err, brain.ErrConflict) {
+		return nil
+	}
+	if err == nil {
+		x.d.bot.questions.remove(key, q.ID)
+	}
+	return err
+}
+
+// Allow forgets q and delivers its event again with what was granted, in one step: of a thousand clicks one finds q.
+func (x *run) Allow(ctx context.Context, r *handler.Request, q *handler.Question, g *handler.Grant) error {
+	if err := x.open(); err != nil {
+		return err
+	}
+	b := x.d.bot
+	route := b.table.Route(q.Route)
+	if route == nil {
+		return handler.UserErrorf("What you were asked about no longer exists.")
+	}
+	key := askKey(r.Event)
+	d := &delivery{ev: q.Event, id: q.Delivery + "#" + q.ID, routes: []*handler.Route{route}, grant: g}
+	d.text, _ = b.table.Text(d.ev)
+	err := x.again(ctx, d, forget(q, key))
+	switch {
+	case errors.Is(err, brain.ErrConflict):
+		return handler.UserErrorf("That question is over.")
+	case err == nil:
+		b.questions.remove(key, q.ID)
+	}
+	return err
+}
+
+// again puts a new delivery into the inbox, in one step with op and the record of this one.
+func (x *run) again(ctx context.Context, d *delivery, ops ...brain.Op) error {
+	b := x.d.bot
+	d.bot, d.address = b, d.ev.Address()
+	d.durable = x.d.durable
+	if d.durable {
+		d.state = statePlaced
+	}
+	if !d.durable {
+		if err := x.d.commitAll(ctx, nil, ops...); err != nil {
+			return err
+		}
+		_, err := b.mailboxes.place(ctx, d)
+		return err
+	}
+	inMemory, err := b.mailboxes.place(ctx, d)
+	if err != nil {
+		return err
+	}
+	value, err := json.Marshal(d.record())
+	if err == nil {
+		put := brain.Op{Key: inboxKey(d.address, d.seq), Value: value}
+		err = x.d.commitAll(ctx, func(revs []uint64) { d.entryRev = revs[0] }, append([]brain.Op{put}, ops...)...)
+	}
+	if inMemory {
+		b.mailboxes.settle(d, err == nil)
+	} else {
+		b.mailboxes.stored(d.address)
+	}
+	return err
+}
+
+// Again delivers the event again as if line had been said to the bot.
+func (x *run) Again(ctx context.Context, r *handler.Request, line string) error {
+	if err := x.open(); err != nil {
+		return err
+	}
+	b := x.d.bot
+	ev := *r.Event
+	ev.Click, ev.Text = nil, line
+	ev.Kind, ev.Invocation = adapter.KindInvocation, &adapter.Invocation{Text: line} // addressed, wherever it was said
+	sel := b.table.Match(&ev)
+	if len(sel.Routes) == 0 {
+		return handler.UserErrorf("There is no such command any more: %s", line)
+	}
+	d := &delivery{ev: &ev, id: x.d.id + "#again" + strconv.Itoa(x.count("again")), routes: sel.Routes, text: sel.Text}
+	return x.again(ctx, d)
+}
+
+// SendAt stores m until its time.
+func (x *run) SendAt(ctx context.Context, _ *handler.Request, at time.Time, m *adapter.Message) error {
+	if err := x.open(); err != nil {
+		return err
+	}
+	id := partKey(x.d.id, x.slot("later"), x.count("later"))
+	value, err := json.Marshal(dueRecord{Version: recordVersion, Message: m, ID: id})
+	if err != nil {
+		return fmt.Errorf("starling: send later: %w", err)
+	}
+	return x.d.commitAll(ctx, nil, brain.Op{Key: dueKey(at, id), Value: value, If: brain.Any})
+}
+
+// dueNow does what is due: questions expire and messages are posted. What cannot be done now stays.
+func (b *Bot) dueNow(ctx context.Context) {
+	now := fmt.Sprintf("%s%016x", duePrefix, time.Now().Unix()+1)
+	for entry, err := range b.store.List(ctx, duePrefix) {
+		if err != nil {
+			if ctx.Err() == nil {
+				b.storeFailed(err)
+			}
+			return
+		}
+		if entry.Key >= now {
+			return
+		}
+		var rec dueRecord
+		if err := decode(entry.Value, &rec); err != nil {
+			_ = b.aside(ctx, entry, err.Error())
+			continue
+		}
+		if err := b.due(ctx, entry, &rec); err != nil && ctx.Err() == nil {
+			b.log.Warn("what is due could not be done, trying again", "key", entry.Key, "error", err)
+		}
+	}
+}
+
+func (b *Bot) due(ctx context.Context, entry brain.Entry, rec *dueRecord) error {
+	ops := []brain.Op{{Key: entry.Key, Delete: true, If: brain.At(entry.Rev)}}
+	m := rec.Message
+	if rec.Ask != "" {
+		q, err := b.question(ctx, rec.Ask)
+		if err != nil {
+			return err
+		}
+		if q != nil && q.ID == rec.ID { // else it was answered, or a newer one stands in its place
+			ops = append(ops, forget(q, rec.Ask))
+			m = &adapter.Message{To: q.Event.Address(), Text: adapter.Format("%s: I have waited long enough for your answer. Say it again if you still want it.", q.Event.User)}
+			b.questions.remove(rec.Ask, q.ID)
+		}
+	}
+	if m != nil {
+		m.Key = "due-" + rec.ID // posted once, whoever comes again
+		wait, cancel := context.WithTimeout(ctx, b.cfg.SlowAfter)
+		_, err := b.Send(wait, m)
+		cancel()
+		if err != nil && adapter.OutcomeOf(err) == adapter.Unknown && !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		if err != nil {
+			b.log.Warn("a message that was due is not yet posted", "to", m.To.String(), "error", err)
+		}
+	}
+	if _, err := b.store.Apply(ctx, ops...); err != nil && !errors.Is(err, brain.ErrConflict) {
+		return err
+	}
+	return nil
+}
+
+// history remembers the last command lines of each user, in memory.
+type history struct {
+	mu    sync.Mutex
+	lines map[string][]string // by user key, last first
+	order []string            // users, the one unused for longest first
+}
+
+const (
+	historyLines = 20     // of one user
+	historyUsers = 10_000 // the one unused for longest is forgotten
+)
+
+func (h *history) add(user, line string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.lines == nil {
+		h.lines = map[string][]string{}
+	}
+	if _, ok := h.lines[user]; !ok {
+		if len(h.order) >= historyUsers {
+			delete(h.lines, h.order[0])
+			h.order = h.order[1:]
+		}
+		h.order = append(h.order, user)
+	}
+	lines := append([]string{line}, h.lines[user]...)
+	h.lines[user] = lines[:min(len(lines), historyLines)]
+}
+
+func (h *history) of(user string) []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append([]string(nil), h.lines[user]...)
+}
+
+// Said remembers a command line.
+func (x *run) Said(r *handler.Request, line string, secret bool) {
+	if user := r.Event.User.Key(); user != "" && !secret {
+		x.d.bot.history.add(user, line)
+	}
+}
+
+// History gives the command lines of a user, the last first.
+func (x *run) History(u adapter.User) []string { return x.d.bot.history.of(u.Key()) }
+
+// Directory looks people and rooms up.
+func (x *run) Directory(name string) adapter.Directory {
+	src := x.d.bot.sources[name]
+	if src == nil {
+		return nil
+	}
+	d, _ := adapter.As[adapter.Directory](src.adapter)
+	return d
+}
+
+// Zone is that of dates and times of day.
+func (x *run) Zone() *time.Location { return x.d.bot.cfg.Zone }
+
+// Can tells whether an adapter has a verb.
+func (x *run) Can(name string, v handler.Verb) bool {
+	src := x.d.bot.sources[name]
+	if src == nil {
+		return false
+	}
+	var ok bool
+	switch v {
+	case handler.VerbEdit:
+		_, ok = adapter.As[adapter.Editor](src.adapter)
+	case handler.VerbDelete:
+		_, ok = adapter.As[adapter.Deleter](src.adapter)
+	case handler.VerbReact:
+		_, ok = adapter.As[adapter.Reactor](src.adapter)
+	case handler.VerbDirect:
+		_, ok = adapter.As[adapter.DirectOpener](src.adapter)
+	case handler.VerbTopic:
+		_, ok = adapter.As[adapter.TopicSetter](src.adapter)
+	case handler.VerbUpload:
+		_, ok = adapter.As[adapter.Uploader](src.adapter)
+		ok = ok || src.features.Files
+	}
+	return ok
+}
