@@ -16,6 +16,7 @@ import (
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/terminal"
 	"github.com/starlingbot/starling/brain"
+	"github.com/starlingbot/starling/examples/hello/routes"
 	"github.com/starlingbot/starling/internal/statefile"
 )
 
@@ -49,7 +50,7 @@ func run(ctx context.Context, args []string) error {
 	bot, err := starling.New(starling.Config{
 		Name: *name, Aliases: aliases,
 		Adapters: []adapter.Adapter{term},
-		Router:   routes(),
+		Router:   routes.New(),
 		Brain:    brain.New(store),
 		Logger:   slog.New(slog.NewTextHandler(term.LogWriter(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})

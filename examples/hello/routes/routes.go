@@ -1,4 +1,5 @@
-package main
+// Package routes is what the hello bot does, so that other examples can do it too.
+package routes
 
 import (
 	"context"
@@ -10,8 +11,8 @@ import (
 	"github.com/starlingbot/starling/middleware"
 )
 
-// routes is all that the bot does.
-func routes() *handler.Router {
+// New is all that the bot does.
+func New() *handler.Router {
 	rt := handler.NewRouter()
 	rt.Use(middleware.Recover(), middleware.Log(nil))
 	rt.Command("ping", "Say PONG.", func(ctx context.Context, r *handler.Request) error {
@@ -27,6 +28,9 @@ func routes() *handler.Router {
 	rt.Mount("karma", karma())
 	rt.Mount("memory", memories())
 	rt.Fallback(func(ctx context.Context, r *handler.Request) error {
+		if near := r.Suggest(ctx); near != "" {
+			return r.Reply(ctx, "I don't know that. Did you mean %s?", near)
+		}
 		return r.Reply(ctx, "I don't know that. Type help for what I can do.")
 	})
 	return rt
