@@ -276,7 +276,7 @@ func (d *declared) nameLength(text string) int {
 func (d *declared) proceed(ctx context.Context, r *Request, bound args.Bound) error {
 	if d.confirm != nil && (r.Grant == nil || !r.Grant.Confirmed) {
 		if question := d.confirm(bound); question != "" {
-			return d.ask(ctx, r, Question{Kind: AskConfirm, Prompt: adapter.Data(question), Options: bound.Options(), Choices: []string{"yes", "no"}})
+			return d.ask(ctx, r, Question{Kind: AskConfirm, Prompt: adapter.Data(question), Options: d.spec.Options(bound.Pointer()), Choices: []string{"yes", "no"}})
 		}
 	}
 	if err := r.effects.Begin(ctx, r); err != nil {

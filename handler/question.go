@@ -163,6 +163,6 @@ func (d *declared) answered(ctx context.Context, r *Request, route *Route, q *Qu
 	case err != nil:
 		return err
 	}
-	options = bound.Options()
+	options = d.spec.Options(bound.Pointer()) // defaults too: what was agreed to is what runs
 	return r.effects.Allow(ctx, r, q, &Grant{ID: q.ID, Options: options, Hash: hashOptions(options)})
 }
