@@ -150,3 +150,27 @@ func ExampleBot_Send() {
 	fmt.Println(w.Code, room.sent.Load(), "message sent")
 	// Output: 200 1 message sent
 }
+
+// checked is an adapter that tests its settings.
+type checked struct{ named }
+
+func (checked) Check(context.Context) []adapter.Check {
+	return []adapter.Check{{Name: "bot token", Detail: "revoked", Cure: "make a new one"}}
+}
+
+func TestCheck(t *testing.T) {
+	r := newRig(memory.New())
+	rt := handler.NewRouter()
+	rt.Hear("x", ok)
+	bot, err := starling.New(starling.Config{Adapters: []adapter.Adapter{newNull(), checked{named{name: "chat"}}}, Router: rt, Brain: brain.New(r)})
+	require.NoError(t, err)
+	checks := bot.Check(context.Background())
+	require.Len(t, checks, 3)
+	require.True(t, checks[0].OK, checks[0])
+	require.Equal(t, adapter.Check{Name: "null", OK: true, Detail: "nothing to test"}, checks[1])
+	require.Equal(t, adapter.Check{Name: "chat: bot token", Detail: "revoked", Cure: "make a new one"}, checks[2])
+	r.fail = func([]brain.Op) error { return brain.ErrClosed }
+	checks = bot.Check(context.Background())
+	require.False(t, checks[0].OK)
+	require.NotEmpty(t, checks[0].Cure)
+}

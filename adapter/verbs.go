@@ -125,6 +125,19 @@ type Health struct {
 	Gaps int `json:"gaps,omitempty"`
 }
 
+// Checker tests the adapter's settings against the platform, without running it: tokens, permissions, clocks.
+type Checker interface {
+	Check(ctx context.Context) []Check
+}
+
+// Check is what one test found. It may be shown to who runs the bot: no secrets.
+type Check struct {
+	Name   string `json:"name"` // what was tested, such as "bot token"
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail,omitempty"` // what was found
+	Cure   string `json:"cure,omitempty"`   // what to do where it is not OK
+}
+
 // Renderer turns a message into messages that fit Features: native text, split. It is pure: the bot stores the parts
 // before the first attempt to send. Without it a message is sent as it is.
 type Renderer interface {
