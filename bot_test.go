@@ -14,7 +14,6 @@ import (
 
 	"github.com/starlingbot/starling"
 	"github.com/starlingbot/starling/adapter"
-	"github.com/starlingbot/starling/adapter/terminal"
 	"github.com/starlingbot/starling/handler"
 )
 
@@ -35,17 +34,17 @@ func TestNewReportsAllMistakes(t *testing.T) {
 		return rt
 	}
 	good := router(func(rt *handler.Router) { rt.Command("ping", "Say PONG.", ok) })
-	one := []adapter.Adapter{terminal.New(terminal.Config{})}
+	one := []adapter.Adapter{newNull()}
 	cases := map[string]struct {
 		cfg  starling.Config
 		want []string
 	}{
 		"nothing at all": {starling.Config{}, []string{"Config.Adapters is empty", "terminal.New", "Config.Router is nil", "handler.NewRouter"}},
-		"two adapters of one name": {starling.Config{Router: good, Adapters: []adapter.Adapter{terminal.New(terminal.Config{}), terminal.New(terminal.Config{})}},
-			[]string{"[0] and [1] are both named \"terminal\"", "another Name"}},
+		"two adapters of one name": {starling.Config{Router: good, Adapters: []adapter.Adapter{newNull(), newNull()}},
+			[]string{"[0] and [1] are both named \"null\"", "another Name"}},
 		"nil adapter":  {starling.Config{Router: good, Adapters: []adapter.Adapter{nil}}, []string{"Config.Adapters[0] is nil"}},
 		"adapter name": {starling.Config{Router: good, Adapters: []adapter.Adapter{named{name: "My Chat"}}}, []string{`"My Chat"`, "a-z"}},
-		"playground beside a network": {starling.Config{Router: good, Adapters: []adapter.Adapter{terminal.New(terminal.Config{Playground: true}), named{name: "net"}}},
+		"playground beside a network": {starling.Config{Router: good, Adapters: []adapter.Adapter{named{name: "term", features: adapter.Features{Local: true, Playground: true}}, named{name: "net"}}},
 			[]string{"playground", `"net"`, "set Playground to false"}},
 		"bad pattern": {starling.Config{Adapters: one, Router: router(func(rt *handler.Router) { rt.Hear("(", ok) })},
 			[]string{"bot_test.go:", `hear "("`, "missing closing )"}},

@@ -3,6 +3,7 @@ package starling
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,44 +11,59 @@ import (
 	"github.com/starlingbot/starling/brain"
 )
 
+// Check is what a test of the bot's settings found.
+type Check struct {
+	Name string // what was tested: "brain", or an adapter's name
+	Err  error  // what is wrong and what to do; nil: it works
+}
+
 // Check tests what the bot needs, without running it: that the store keeps what is written, and what each adapter tests of
-// its own (tokens, permissions, clocks). It changes nothing that lasts.
-func (b *Bot) Check(ctx context.Context) []adapter.Check {
-	checks := []adapter.Check{b.checkStore(ctx)}
+// its own (tokens, permissions, clocks). There is one Check for each thing that is wrong, and one for each thing where
+// nothing is. It changes nothing that lasts.
+func (b *Bot) Check(ctx context.Context) []Check {
+	checks := []Check{{"brain", b.checkStore(ctx)}}
 	for _, src := range b.order {
 		c, ok := adapter.As[adapter.Checker](src.adapter)
 		if !ok {
-			checks = append(checks, adapter.Check{Name: src.name, OK: true, Detail: "nothing to test"})
+			checks = append(checks, Check{Name: src.name})
 			continue
 		}
-		for _, check := range c.Check(ctx) {
-			check.Name = src.name + ": " + check.Name
-			checks = append(checks, check)
+		err := c.Check(ctx)
+		if err == nil {
+			checks = append(checks, Check{Name: src.name})
+		}
+		for _, e := range parts(err) {
+			checks = append(checks, Check{src.name, e})
 		}
 	}
 	return checks
 }
 
-func (b *Bot) checkStore(ctx context.Context) adapter.Check {
-	check := adapter.Check{Name: "brain"}
-	if b.cfg.Brain == nil {
-		check.OK, check.Detail = true, "in memory: nothing is kept over a restart"
-		return check
+// parts gives the errors that errors.Join joined.
+func parts(err error) []error {
+	if err == nil {
+		return nil
 	}
-	begun := time.Now()
+	if j, ok := err.(interface{ Unwrap() []error }); ok {
+		return j.Unwrap()
+	}
+	return []error{err}
+}
+
+func (b *Bot) checkStore(ctx context.Context) error {
+	if b.cfg.Brain == nil {
+		return nil // memory
+	}
 	value := []byte(nonce())
 	_, err := b.store.Apply(ctx, brain.Op{Key: probeKey, Value: value, If: brain.Any, TTL: time.Minute})
 	if err == nil {
 		var entry brain.Entry
-		entry, err = b.store.Get(ctx, probeKey)
-		if err == nil && !bytes.Equal(entry.Value, value) {
-			err = fmt.Errorf("it gave back something else")
+		if entry, err = b.store.Get(ctx, probeKey); err == nil && !bytes.Equal(entry.Value, value) {
+			err = errors.New("it gave back something else than was written")
 		}
 	}
 	if err != nil {
-		check.Detail, check.Cure = err.Error(), "see that its file or server can be written: space, permissions, connection"
-		return check
+		return fmt.Errorf("the store cannot be used: %w: look at its space, its permissions and its connection", err)
 	}
-	check.OK, check.Detail = true, fmt.Sprintf("written and read in %v", time.Since(begun).Round(10*time.Microsecond))
-	return check
+	return nil
 }

@@ -65,39 +65,54 @@ func (d *delivery) begin() {
 }
 
 // again takes over an event that a dead process may have begun, and counts one more attempt. false: there is nothing to run.
+// It holds its line while the store fails: nothing that was accepted later may begin before it.
 func (d *delivery) again() bool {
+	for {
+		run, err := d.takeOver()
+		if err == nil {
+			return run
+		}
+		if errors.Is(err, handler.ErrEnded) || pause(d.bot.handling, refetch) != nil {
+			d.leave("take it over", err)
+			return false
+		}
+	}
+}
+
+func (d *delivery) takeOver() (run bool, err error) {
 	b := d.bot
+	d.mu.Lock()
+	d.rec, d.rev, d.doubt = runRecord{}, 0, false // nothing of it has begun here: the stored record counts
+	d.mu.Unlock()
 	if err := d.load(b.storing); err != nil {
 		var bad *badRecord
 		if errors.As(err, &bad) {
 			d.dead(bad.Error())
-		} else {
-			d.leave("read its record", err)
+			return false, nil
 		}
-		return false
+		return false, err
 	}
 	if d.allDone() { // only messages are left to post
 		d.resume()
 		d.finish()
-		return false
+		return false, nil
 	}
 	if n := d.attempts(); n >= b.cfg.Attempts {
 		d.dead(fmt.Sprintf("it was begun %d times and never ended", n))
-		return false
+		return false, nil
 	}
 	begun := d.rev != 0 // else it has only waited, as far as anybody knows
-	err := d.commit(b.storing, nil, func(r *runRecord) {
+	err = d.commit(b.storing, nil, func(r *runRecord) {
 		if begun {
 			r.Attempt = max(1, r.Attempt)
 		}
 		r.Attempt++
 	})
 	if err != nil {
-		d.leave("count the attempt", err)
-		return false
+		return false, err
 	}
 	d.resume()
-	return true
+	return true, nil
 }
 
 // runFrom runs the routes from the i-th on.

@@ -74,9 +74,40 @@ func deps(t *testing.T, pkg string) []string {
 func TestConsumerGoSum(t *testing.T) {
 	cases := []struct {
 		name, program string
+		in, out       string
 		most          int // lines of go.sum
 	}{
-		{"the bot of README", readmeBot(t), 25},
+		{"the bot of README", readmeBot(t), "ping\n", "starling> PONG\n", 25},
+		{"Slack and bolt", `package main
+
+import (
+	"fmt"
+
+	"github.com/starlingbot/starling"
+	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/adapter/slack"
+	"github.com/starlingbot/starling/brain"
+	"github.com/starlingbot/starling/brain/bolt"
+	"github.com/starlingbot/starling/handler"
+)
+
+func main() {
+	store, err := bolt.Open(bolt.Config{Path: "bot.db"})
+	if err != nil {
+		panic(err)
+	}
+	defer store.Close()
+	state := brain.New(store)
+	chat, err := slack.New(slack.Config{BotToken: "xoxb-1", AppToken: "xapp-1", Positions: state.Namespace("slack").Strings()})
+	if err != nil {
+		panic(err)
+	}
+	rt := handler.NewRouter()
+	rt.Command("ping", "Say PONG.", nil)
+	_, err = starling.New(starling.Config{Adapters: []adapter.Adapter{chat}, Router: rt, Brain: state})
+	fmt.Println(err != nil)
+}
+`, "", "true\n", 25},
 	}
 	root, err := os.Getwd()
 	require.NoError(t, err)
@@ -98,7 +129,7 @@ func TestConsumerGoSum(t *testing.T) {
 			run("", "go", "mod", "init", "example.com/bot")
 			run("", "go", "mod", "edit", "-require", module+"@v0.0.0", "-replace", module+"="+root)
 			run("", "go", "mod", "tidy")
-			require.Equal(t, "starling> PONG\n", run("ping\n", "go", "run", "."))
+			require.Equal(t, c.out, run(c.in, "go", "run", "."))
 			sum, err := os.ReadFile(filepath.Join(dir, "go.sum"))
 			require.NoError(t, err)
 			lines := strings.Count(string(sum), "\n")

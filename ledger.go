@@ -23,9 +23,9 @@ import (
 )
 
 const (
-	storeTimeout = 10 * time.Second      // of one write of the core
-	storeTries   = 4                     // of a write whose outcome is unknown
-	flushAfter   = 20 * time.Millisecond // refs are recorded with the next write, or after this
+	storeTimeout = 10 * time.Second     // of one write of the core
+	storeTries   = 4                    // of a write whose outcome is unknown
+	flushAfter   = 2 * time.Millisecond // refs are recorded with the next write, or after this
 )
 
 // ledger is how far a delivery is: what it said, changed and began. That of a durable delivery is kept in the store, and

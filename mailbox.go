@@ -362,7 +362,9 @@ func (m *mailboxes) fetch(box *mailbox) {
 		return
 	}
 	for _, d := range ds {
-		if d.seq > box.last {
+		if _, held := m.held[place{d.address, d.seq}]; held { // it runs beside the line
+			box.last = max(box.last, d.seq)
+		} else if d.seq > box.last {
 			m.push(box, d)
 		}
 	}

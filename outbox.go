@@ -196,7 +196,7 @@ func (o *outbox) post(ctx context.Context, src *source, s *sending, m *adapter.M
 		}
 		if f, ok := adapter.As[adapter.Finder](src.adapter); ok {
 			ref, found, err := f.Find(ctx, m)
-			if err != nil {
+			if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 				return adapter.Ref{}, fmt.Errorf("look whether it was posted: %w: %w", adapter.ErrUnavailable, err)
 			}
 			if found {

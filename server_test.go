@@ -3,6 +3,7 @@ package starling_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -154,8 +155,8 @@ func ExampleBot_Send() {
 // checked is an adapter that tests its settings.
 type checked struct{ named }
 
-func (checked) Check(context.Context) []adapter.Check {
-	return []adapter.Check{{Name: "bot token", Detail: "revoked", Cure: "make a new one"}}
+func (checked) Check(context.Context) error {
+	return errors.Join(fmt.Errorf("the bot token is revoked: make a new one: %w", adapter.ErrAuth), errors.New("the clock is off"))
 }
 
 func TestCheck(t *testing.T) {
@@ -165,12 +166,11 @@ func TestCheck(t *testing.T) {
 	bot, err := starling.New(starling.Config{Adapters: []adapter.Adapter{newNull(), checked{named{name: "chat"}}}, Router: rt, Brain: brain.New(r)})
 	require.NoError(t, err)
 	checks := bot.Check(context.Background())
-	require.Len(t, checks, 3)
-	require.True(t, checks[0].OK, checks[0])
-	require.Equal(t, adapter.Check{Name: "null", OK: true, Detail: "nothing to test"}, checks[1])
-	require.Equal(t, adapter.Check{Name: "chat: bot token", Detail: "revoked", Cure: "make a new one"}, checks[2])
+	require.Len(t, checks, 4)
+	require.Equal(t, []starling.Check{{Name: "brain"}, {Name: "null"}}, checks[:2])
+	require.Equal(t, "chat", checks[2].Name)
+	require.ErrorIs(t, checks[2].Err, adapter.ErrAuth)
+	require.ErrorContains(t, checks[3].Err, "the clock")
 	r.fail = func([]brain.Op) error { return brain.ErrClosed }
-	checks = bot.Check(context.Background())
-	require.False(t, checks[0].OK)
-	require.NotEmpty(t, checks[0].Cure)
+	require.ErrorIs(t, bot.Check(context.Background())[0].Err, brain.ErrClosed)
 }

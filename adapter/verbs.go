@@ -97,7 +97,8 @@ type Historian interface {
 }
 
 // Finder tells whether a message with m.Key was posted, after a Send of unknown outcome. false without an error means
-// that it is certain that it was not.
+// that it is certain that it was not; [ErrUnsupported] that this kind of message cannot be looked for, so that it may be
+// posted twice rather than lost.
 type Finder interface {
 	Find(ctx context.Context, m *Message) (Ref, bool, error)
 }
@@ -125,17 +126,10 @@ type Health struct {
 	Gaps int `json:"gaps,omitempty"`
 }
 
-// Checker tests the adapter's settings against the platform, without running it: tokens, permissions, clocks.
+// Checker tests the adapter's settings against the platform, without running it: tokens, permissions, clocks. The error
+// joins all that is wrong (errors.Join), each with its cure and without secrets; nil if Run would work now.
 type Checker interface {
-	Check(ctx context.Context) []Check
-}
-
-// Check is what one test found. It may be shown to who runs the bot: no secrets.
-type Check struct {
-	Name   string `json:"name"` // what was tested, such as "bot token"
-	OK     bool   `json:"ok"`
-	Detail string `json:"detail,omitempty"` // what was found
-	Cure   string `json:"cure,omitempty"`   // what to do where it is not OK
+	Check(ctx context.Context) error
 }
 
 // Renderer turns a message into messages that fit Features: native text, split. It is pure: the bot stores the parts

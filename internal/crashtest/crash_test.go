@@ -1,7 +1,8 @@
-package starling_test
+package crashtest
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,9 +12,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -23,9 +24,7 @@ import (
 	"github.com/starlingbot/starling/adapter/terminal"
 	"github.com/starlingbot/starling/brain"
 	"github.com/starlingbot/starling/brain/bolt"
-	"github.com/starlingbot/starling/brain/memory"
 	"github.com/starlingbot/starling/handler"
-	"github.com/starlingbot/starling/handler/jobs"
 )
 
 // childDir is the variable that makes the test binary a bot: its folder.
@@ -67,7 +66,7 @@ func child(dir string) error {
 	}
 	rt.Command("deploy", "Deploy.", program).OnCrash = handler.OnCrashReport
 	rt.Command("migrate", "Migrate.", program).Background = true // reports by default
-	rt.Command("ping", "Say PONG.", replies("PONG"))
+	rt.Command("ping", "Say PONG.", func(ctx context.Context, r *handler.Request) error { return r.Reply(ctx, "PONG") })
 	bot, err := starling.New(starling.Config{
 		Adapters: []adapter.Adapter{terminal.New(terminal.Config{Playground: true})}, Router: rt, Brain: brain.New(store),
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
@@ -84,14 +83,14 @@ type botProcess struct {
 	cmd *exec.Cmd
 	in  io.WriteCloser
 	out *bufio.Reader
-	err *lockedBuffer
+	err *output
 }
 
 func startChild(t *testing.T, dir string) *botProcess {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	p := &botProcess{t: t, cmd: exec.Command(self), err: &lockedBuffer{}}
+	p := &botProcess{t: t, cmd: exec.Command(self), err: &output{}}
 	p.cmd.Env = append(os.Environ(), childDir+"="+dir)
 	p.cmd.Stderr = p.err
 	p.in, err = p.cmd.StdinPipe()
@@ -171,41 +170,20 @@ func TestSecondSignalForcesTheExit(t *testing.T) {
 	require.Contains(t, p.err.String(), "a second signal forced the exit")
 }
 
-// jobs lists what runs with its progress; who asked may cancel, others may not.
-func TestJobs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := play(t, starling.Config{Brain: brain.New(memory.New()), Timeout: time.Hour}, func(rt *handler.Router) {
-			rt.Mount("jobs", jobs.New(jobs.Config{MayCancel: func(u adapter.User, _ handler.Job) bool { return u.ID == "admin" }}))
-			rt.Command("deploy", "", func(ctx context.Context, r *handler.Request) error {
-				if err := r.Progress(ctx, "%d of 3 done", 1); err != nil {
-					return err
-				}
-				<-ctx.Done()
-				return context.Cause(ctx)
-			}).Background = true
-		})
-		job := handler.CorrelationID("stage/m1")
-		require.NoError(t, s.say("alice", "C1", "starling deploy"))
-		time.Sleep(90 * time.Second)
-		require.NoError(t, s.say("bob", "C1", "starling jobs"))
-		synctest.Wait()
-		require.Equal(t, []string{"C1> 1 of 3 done", "C1> " + job + " deploy for alice in C1, 1m30s: 1 of 3 done"}, s.said())
-		require.NoError(t, s.say("bob", "C1", "starling cancel "+job))
-		synctest.Wait()
-		require.Equal(t, "C1> "+job+" belongs to alice, who can cancel it.", s.said()[2])
-		require.NoError(t, s.say("alice", "C1", "starling cancel "+strings.ToUpper(job)))
-		synctest.Wait()
-		require.ElementsMatch(t, []string{"C1> " + job + " is told to stop.", "C1> Canceled by @alice."}, s.said()[3:])
-		require.NoError(t, s.say("bob", "C1", "starling jobs"))
-		synctest.Wait()
-		require.NoError(t, s.say("bob", "C1", "starling cancel nothing"))
-		synctest.Wait()
-		require.Equal(t, []string{"C1> Nothing runs.", "C1> Nothing with the id nothing runs here. Type jobs for what does."}, s.said()[5:])
-		require.NoError(t, s.say("alice", "C1", "starling deploy"))
-		synctest.Wait()
-		require.NoError(t, s.say("admin", "C1", "starling cancel "+handler.CorrelationID("stage/m7")))
-		time.Sleep(time.Second)
-		synctest.Wait()
-		require.Contains(t, s.said(), "C1> Canceled by @admin.")
-	})
+// output is what a process wrote so far.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
 }

@@ -1,0 +1,579 @@
+package slack
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	slackgo "github.com/slack-go/slack"
+
+	"github.com/starlingbot/starling/adapter"
+)
+
+const (
+	// shortGap is how long a connection may be gone without a look into the histories: Slack delivers again at once, after
+	// one minute and after five (https://docs.slack.dev/apis/events-api/#retries).
+	shortGap    = 30 * time.Second
+	givenUp     = 8 * time.Minute // after a failure Slack has made its last attempt
+	saveEvery   = 5 * time.Second
+	maxPlaces   = 20_000
+	maxThreads  = 20     // threads of a room whose replies are looked for
+	maxFill     = 2_000  // messages of one room that a gap brings back
+	maxHistory  = 10_000 // messages that History reads
+	historyPage = 200
+)
+
+// places are how far each room was heard.
+type places struct {
+	store Positions // nil: memory only
+
+	mu     sync.Mutex
+	loaded bool // the store was read
+	gap    int  // how many gaps there were: a filling of an earlier one does not end a later one
+	rooms  map[string]*place
+}
+
+// place is how far one room was heard.
+type place struct {
+	stable  string               // everything up to here was taken by the bot; what is stored
+	top     string               // the newest that was taken
+	failed  map[string]time.Time // newer ones that were not, and when
+	frozen  bool                 // a gap is being filled: stable stays
+	threads []string             // roots of the threads last spoken in, newest last
+	dirty   bool
+}
+
+func (p *places) init(store Positions) { p.store, p.rooms = store, map[string]*place{} }
+
+// older compares message stamps.
+func older(a, b string) bool {
+	if len(a) != len(b) {
+		return len(a) < len(b)
+	}
+	return a < b
+}
+
+// heard notes that a message of a room was taken, or was not.
+func (p *places) heard(room, ts, thread string, safe, backfilled bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	pl := p.rooms[room]
+	if pl == nil {
+		if len(p.rooms) >= maxPlaces {
+			return
+		}
+		pl = &place{frozen: !p.loaded}
+		p.rooms[room] = pl
+	}
+	if thread != "" && safe {
+		pl.threads = append(slices.DeleteFunc(pl.threads, func(t string) bool { return t == thread }), thread)
+		if len(pl.threads) > maxThreads {
+			pl.threads = slices.Delete(pl.threads, 0, 1)
+		}
+	}
+	if !safe {
+		if backfilled { // the filling itself stops there
+			return
+		}
+		if pl.failed == nil {
+			pl.failed = map[string]time.Time{}
+		}
+		if len(pl.failed) < 100 {
+			pl.failed[ts] = time.Now()
+		}
+		if !pl.frozen && !older(pl.stable, ts) { // it is older than what was taken since
+			pl.stable, pl.dirty = before(ts), true
+		}
+		return
+	}
+	delete(pl.failed, ts)
+	if older(pl.top, ts) {
+		pl.top = ts
+	}
+	pl.advance()
+}
+
+// advance moves stable on, where nothing is open.
+func (pl *place) advance() {
+	if !pl.frozen && len(pl.failed) == 0 && older(pl.stable, pl.top) {
+		pl.stable, pl.dirty = pl.top, true
+	}
+}
+
+// before is the stamp just before ts.
+func before(ts string) string { return stampOf(stampTime(ts).Add(-time.Microsecond)) }
+
+// freeze keeps all places where they are until their gap is filled, and names that gap.
+func (p *places) freeze() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gap++
+	for _, pl := range p.rooms {
+		pl.frozen = true
+	}
+	return p.gap
+}
+
+// value is what is stored of a place: the stamp, and the threads behind spaces.
+func (pl *place) value() string {
+	return strings.TrimSpace(pl.stable + " " + strings.Join(pl.threads, " "))
+}
+
+func placeKey(room string) string { return "position/" + room }
+
+// load reads the place of a room from the store, where memory does not have it. now is where a room begins that was never
+// heard. It tells whether there is anything to fill.
+func (p *places) load(ctx context.Context, room, now string) (fill bool, err error) {
+	p.mu.Lock()
+	pl := p.rooms[room]
+	have := pl != nil && pl.stable != ""
+	full := pl == nil && len(p.rooms) >= maxPlaces
+	p.mu.Unlock()
+	if have || full {
+		return have, nil
+	}
+	stored := ""
+	if p.store != nil {
+		if stored, err = p.store.Get(ctx, placeKey(room)); err != nil {
+			return false, err
+		}
+	}
+	parts := strings.Fields(stored)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if pl = p.rooms[room]; pl == nil {
+		pl = &place{}
+		p.rooms[room] = pl
+	}
+	pl.frozen = true
+	if len(parts) > 0 && !stampTime(parts[0]).IsZero() {
+		pl.stable = parts[0]
+		for _, t := range parts[1:] {
+			if !slices.Contains(pl.threads, t) && len(pl.threads) < maxThreads {
+				pl.threads = append(pl.threads, t)
+			}
+		}
+		return true, nil
+	}
+	pl.stable, pl.dirty, pl.frozen = now, true, false
+	pl.advance()
+	return false, nil
+}
+
+// begin gives where the filling of a room begins.
+func (p *places) begin(room string) (after string, threads []string, gap int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	pl := p.rooms[room]
+	if pl == nil {
+		return "", nil, p.gap
+	}
+	pl.frozen = true
+	return pl.stable, slices.Clone(pl.threads), p.gap
+}
+
+// filled ends the filling of a room: all up to upTo was taken, and with whole there is nothing after it.
+func (p *places) filled(room, upTo string, whole bool, gap int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if pl := p.rooms[room]; pl != nil && gap == p.gap {
+		pl.frozen = false
+		if older(pl.stable, upTo) {
+			pl.stable, pl.dirty = upTo, true
+		}
+		if !whole { // stable stays, and keepPlaces tries again
+			if pl.failed == nil {
+				pl.failed = map[string]time.Time{}
+			}
+			pl.failed[stampOf(stampTime(upTo).Add(time.Microsecond))] = time.Now()
+			return
+		}
+		clear(pl.failed) // the history had them, or they are no more
+		if older(pl.top, pl.stable) {
+			pl.top = pl.stable
+		}
+		pl.advance()
+	}
+}
+
+// openRooms gives the rooms with messages that the bot did not take and Slack has given up.
+func (p *places) openRooms(now time.Time) (rooms []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for room, pl := range p.rooms {
+		for _, at := range pl.failed {
+			if now.Sub(at) > givenUp {
+				rooms = append(rooms, room)
+				break
+			}
+		}
+	}
+	slices.Sort(rooms)
+	return rooms
+}
+
+// save stores what has changed.
+func (p *places) save(ctx context.Context) error {
+	if p.store == nil {
+		return nil
+	}
+	p.mu.Lock()
+	changed := map[string]string{}
+	for room, pl := range p.rooms {
+		if pl.dirty {
+			changed[room], pl.dirty = pl.value(), false
+		}
+	}
+	p.mu.Unlock()
+	var failed error
+	for room, v := range changed {
+		err := failed
+		if err == nil {
+			err = p.store.Set(ctx, placeKey(room), v)
+		}
+		if err != nil {
+			failed = err
+			p.mu.Lock()
+			if pl := p.rooms[room]; pl != nil {
+				pl.dirty = true
+			}
+			p.mu.Unlock()
+		}
+	}
+	return failed
+}
+
+// keepPlaces stores the places now and then, and fills what Slack has given up.
+func (a *Adapter) keepPlaces(ctx context.Context) {
+	for n := 1; pause(ctx, saveEvery) == nil; n++ {
+		a.savePlaces()
+		if in := a.intake.Load(); in != nil && n%12 == 0 {
+			for _, room := range a.places.openRooms(time.Now()) {
+				if err := a.fillRoom(ctx, in, room); err != nil && ctx.Err() == nil {
+					a.log.Warn("what the bot did not take cannot be read again yet", "room", room, "error", err)
+				}
+			}
+		}
+	}
+}
+
+func (a *Adapter) savePlaces() {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := a.places.save(ctx); err != nil {
+		a.log.Warn("how far the rooms were heard could not be stored", "error", err)
+	}
+}
+
+// catchUp reads from the histories what was said since the places, room by room, and hands it over as Backfilled. lost is
+// when the connection ended; zero at a start.
+func (a *Adapter) catchUp(ctx context.Context, in *intake, lost time.Time, gap int) {
+	begin := a.now()
+	var rooms []string
+	err := a.patiently(ctx, func() (err error) { rooms, err = a.ownRooms(ctx); return err })
+	if err != nil {
+		if ctx.Err() == nil { // else the next start fills it
+			a.gap(Gap{From: lost.UTC(), To: begin.UTC(), What: "everything: the rooms cannot be listed: " + err.Error()})
+			a.places.thaw(gap)
+		}
+		return
+	}
+	now := stampOf(begin)
+	var fill []string
+	for _, room := range rooms {
+		some, err := a.places.load(ctx, room, now)
+		if err != nil {
+			if ctx.Err() == nil {
+				a.gap(Gap{Room: room, From: lost.UTC(), To: begin.UTC(), What: "messages: the position cannot be read: " + err.Error()})
+			}
+			continue
+		}
+		if some {
+			fill = append(fill, room)
+		}
+	}
+	a.places.allLoaded()
+	if len(fill) > 0 && !lost.IsZero() {
+		a.log.Info("slack is read for what was missed", "rooms", len(fill), "gap", begin.Sub(lost).Round(time.Second))
+		a.gap(Gap{From: lost.UTC(), To: begin.UTC(), What: "edits, deletions, reactions, commands and clicks that slack did not deliver again"})
+	}
+	for _, room := range fill {
+		if err := a.fillRoom(ctx, in, room); err != nil && ctx.Err() == nil {
+			a.gap(Gap{Room: room, From: lost.UTC(), To: begin.UTC(), What: "messages: " + err.Error()})
+		}
+	}
+}
+
+// thaw lets all places go on: that gap cannot be filled.
+func (p *places) thaw(gap int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if gap != p.gap {
+		return
+	}
+	p.loaded = true
+	for _, pl := range p.rooms {
+		pl.frozen = false
+		pl.advance()
+	}
+}
+
+func (p *places) allLoaded() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.loaded = true
+	for _, pl := range p.rooms { // rooms that are not in the list: direct ones that just began
+		if pl.stable == "" {
+			pl.frozen = false
+			pl.advance()
+		}
+	}
+}
+
+// ownRooms lists the rooms that the bot is in.
+func (a *Adapter) ownRooms(ctx context.Context) ([]string, error) {
+	var rooms []string
+	cursor := ""
+	for range maxPages {
+		list, next, err := a.api.GetConversationsForUserContext(ctx, &slackgo.GetConversationsForUserParameters{
+			Cursor: cursor, Limit: 999, ExcludeArchived: true, Types: []string{"public_channel", "private_channel", "im", "mpim"}})
+		if err != nil {
+			return nil, a.fail("list the bot's rooms", err)
+		}
+		for i := range list {
+			rooms = append(rooms, list[i].ID)
+			a.rooms.put(list[i].ID, roomOf(&list[i]))
+		}
+		if cursor = next; cursor == "" {
+			break
+		}
+	}
+	return rooms, nil
+}
+
+// fillRoom hands over what was said in a room since its place.
+func (a *Adapter) fillRoom(ctx context.Context, in *intake, room string) error {
+	after, threads, gap := a.places.begin(room)
+	upTo, whole := after, false
+	defer func() { a.places.filled(room, upTo, whole, gap) }()
+	if after == "" {
+		whole = true
+		return nil
+	}
+	list, cut, err := a.read(ctx, room, after, threads, maxFill)
+	if err != nil {
+		return err
+	}
+	if cut != "" {
+		a.gap(Gap{Room: room, From: stampTime(after), To: stampTime(cut), What: fmt.Sprintf("messages: there were more than %d", maxFill)})
+	}
+	for _, r := range list {
+		if r.ev.Self {
+			continue
+		}
+		order := r.ev.Order
+		if err := in.hear(ctx, r); err != nil {
+			return fmt.Errorf("from %s on: %w", stampTime(order).Format(time.RFC3339), err)
+		}
+		upTo = order
+	}
+	whole = true
+	return nil
+}
+
+// History implements [adapter.Historian]: after is an Event.Order. At most 10,000 messages are read, the newest ones; of
+// threads those replies whose thread began or was answered after that. Joins, edits, deletions and reactions are not in a
+// history.
+func (a *Adapter) History(ctx context.Context, room, after string) iter.Seq2[*adapter.Event, error] {
+	return func(yield func(*adapter.Event, error) bool) {
+		err := a.usable(ctx, "read the history")
+		if err == nil {
+			err = a.known(ctx)
+		}
+		var list []*received
+		if err == nil {
+			list, _, err = a.read(ctx, room, after, nil, maxHistory)
+		}
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for _, r := range list {
+			a.complete(ctx, r)
+			if !yield(r.ev, nil) {
+				return
+			}
+		}
+	}
+}
+
+// read gives the messages of a room that are newer than after, oldest first. cut is the oldest one where there were more
+// than most.
+func (a *Adapter) read(ctx context.Context, room, after string, threads []string, most int) (list []*received, cut string, err error) {
+	d := a.decoder()
+	seen := map[string]bool{}
+	oldest := after
+	add := func(messages []json.RawMessage) (roots []string) {
+		for _, raw := range messages {
+			var w wire
+			if json.Unmarshal(raw, &w) != nil || w.TS == "" {
+				continue
+			}
+			if w.ReplyCount > 0 && (after == "" || older(after, w.LatestReply)) {
+				roots = append(roots, w.TS)
+			}
+			if seen[w.TS] || after != "" && !older(after, w.TS) {
+				continue
+			}
+			seen[w.TS] = true
+			r, _, v, _ := d.event("", withChannel(raw, room))
+			if v != deliver || r.ev.Kind != adapter.KindMessage {
+				continue
+			}
+			r.ev.Backfilled = true
+			list = append(list, r)
+		}
+		return roots
+	}
+	cursor := ""
+	for {
+		form := url.Values{"channel": {room}, "limit": {strconv.Itoa(historyPage)}, "inclusive": {"0"}}
+		if oldest != "" {
+			form.Set("oldest", oldest)
+		}
+		if cursor != "" {
+			form.Set("cursor", cursor)
+		}
+		page, err := a.messages(ctx, "conversations.history", form)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, root := range add(page.Messages) {
+			if !slices.Contains(threads, root) {
+				threads = append(threads, root)
+			}
+		}
+		if cursor = page.Meta.Cursor; cursor == "" {
+			break
+		}
+		if len(list) >= most {
+			cut = list[0].ev.Order
+			for _, r := range list {
+				if older(r.ev.Order, cut) {
+					cut = r.ev.Order
+				}
+			}
+			break
+		}
+	}
+	for _, root := range threads {
+		for cursor = ""; len(list) < most; {
+			form := url.Values{"channel": {room}, "ts": {root}, "limit": {strconv.Itoa(historyPage)}, "inclusive": {"0"}}
+			if oldest != "" {
+				form.Set("oldest", oldest)
+			}
+			if cursor != "" {
+				form.Set("cursor", cursor)
+			}
+			page, err := a.messages(ctx, "conversations.replies", form)
+			if errors.Is(err, adapter.ErrNotFound) { // the root was deleted
+				break
+			}
+			if err != nil {
+				return nil, "", err
+			}
+			add(page.Messages)
+			if cursor = page.Meta.Cursor; cursor == "" {
+				break
+			}
+		}
+	}
+	slices.SortFunc(list, func(x, y *received) int {
+		if older(x.ev.Order, y.ev.Order) {
+			return -1
+		}
+		return 1
+	})
+	return list, cut, nil
+}
+
+// withChannel puts the room into a message of a history, which lacks it.
+func withChannel(raw json.RawMessage, room string) json.RawMessage {
+	id, _ := json.Marshal(room)
+	return slices.Concat(json.RawMessage(`{"channel":`), id, json.RawMessage(`,`), raw[1:])
+}
+
+type messagePage struct {
+	slackgo.SlackResponse
+	Messages []json.RawMessage `json:"messages"`
+	Meta     struct {
+		Cursor string `json:"next_cursor"`
+	} `json:"response_metadata"`
+}
+
+// messages reads a page of messages as they are, waiting as long as Slack wants.
+func (a *Adapter) messages(ctx context.Context, method string, form url.Values) (page messagePage, err error) {
+	err = a.patiently(ctx, func() error {
+		page = messagePage{}
+		ctx, cancel := context.WithTimeout(ctx, callLimit)
+		defer cancel()
+		return a.call(ctx, method, form, &page)
+	})
+	return page, err
+}
+
+// call calls a method of the Web API whose answer the library would not give whole.
+func (a *Adapter) call(ctx context.Context, method string, form url.Values, into interface{ Err() error }) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.cfg.APIURL+method, strings.NewReader(form.Encode()))
+	if err != nil {
+		return fmt.Errorf("slack: %s: %w", method, err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Authorization", "Bearer "+a.cfg.BotToken)
+	resp, err := a.http.Do(req)
+	if err != nil {
+		return a.fail(method, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode == http.StatusTooManyRequests {
+		after, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
+		return a.fail(method, &slackgo.RateLimitedError{RetryAfter: time.Duration(after) * time.Second})
+	}
+	if resp.StatusCode != http.StatusOK {
+		return a.fail(method, slackgo.StatusCodeError{Code: resp.StatusCode, Status: resp.Status})
+	}
+	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
+		return fmt.Errorf("slack: %s: %w", method, err)
+	}
+	return a.fail(method, into.Err())
+}
+
+// patiently calls f, which only reads, and again while Slack asks for patience or fails, a few times.
+func (a *Adapter) patiently(ctx context.Context, f func() error) error {
+	wait := firstRetry
+	for n := 0; ; n++ {
+		err := f()
+		if err == nil || fatal(err) || adapter.OutcomeOf(err) == adapter.Refused || n == 8 {
+			return err
+		}
+		var limit *adapter.RateLimitError
+		pauseFor := jitter(wait)
+		if errors.As(err, &limit) && limit.RetryAfter > 0 {
+			pauseFor = limit.RetryAfter
+		} else {
+			wait = min(2*wait, maxRetry)
+		}
+		if pause(ctx, pauseFor) != nil {
+			return err
+		}
+	}
+}

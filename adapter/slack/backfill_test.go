@@ -1,0 +1,327 @@
+package slack_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/adapter/slack"
+	"github.com/starlingbot/starling/internal/slackfake"
+)
+
+// shelf keeps positions as a brain does.
+type shelf struct {
+	mu   sync.Mutex
+	m    map[string]string
+	sets int
+	err  error
+}
+
+func (s *shelf) Get(_ context.Context, key string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.m[key], s.err
+}
+
+func (s *shelf) Set(_ context.Context, key, value string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.m == nil {
+		s.m = map[string]string{}
+	}
+	if s.err == nil {
+		s.m[key] = value
+		s.sets++
+	}
+	return s.err
+}
+
+// TestBackfillGap: what was said while the connection was away for longer than Slack tries comes from the histories, once,
+// in order, marked; and what cannot be given back is reported.
+func TestBackfillGap(t *testing.T) {
+	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
+		e := newEar()
+		a := start(t, f, configFor(f), e.sink)
+		wait(time.Minute)
+		root, err := f.Say("U1", "C1", "before")
+		require.NoError(t, err)
+		wait(time.Second)
+		_, err = f.SayRaw("U2", "C1", root, "a thread")
+		require.NoError(t, err)
+		e.last(t, 1)
+		f.SetDown(true)
+		f.Cut()
+		var want []string
+		for i := range 250 { // more than a page
+			text := fmt.Sprint("missed ", i)
+			_, err := f.Say("U1", "C1", text)
+			require.NoError(t, err)
+			want = append(want, text)
+			wait(time.Second)
+		}
+		for _, text := range []string{"reply one", "reply two"} {
+			_, err = f.SayRaw("U2", "C1", root, text) // the root is older than the gap
+			require.NoError(t, err)
+		}
+		inGap, err := f.Say("U2", "C1", "new root")
+		require.NoError(t, err)
+		_, err = f.SayRaw("U1", "C1", inGap, "reply below the new root")
+		require.NoError(t, err)
+		want = append(want, "reply one", "reply two", "new root", "reply below the new root")
+		wait(10 * time.Minute)
+		require.NotEmpty(t, f.Lost(), "slack has given up")
+		f.SetDown(false)
+		wait(3 * time.Minute)
+		_, err = f.Say("U1", "C1", "after")
+		require.NoError(t, err)
+		synctest.Wait()
+		heard := e.heard()[2:]
+		byThread := map[string][]string{}
+		for _, ev := range heard {
+			require.Equal(t, ev.Text != "after", ev.Backfilled, ev.Text)
+			byThread[ev.Thread] = append(byThread[ev.Thread], ev.Text)
+		}
+		require.Equal(t, append(want[:250:250], "new root", "after"), byThread[""])
+		require.Equal(t, []string{"reply one", "reply two"}, byThread[root])
+		require.Equal(t, []string{"reply below the new root"}, byThread[inGap])
+		gaps := a.Status().Gaps
+		require.Len(t, gaps, 1)
+		require.Contains(t, gaps[0].What, "edits, deletions")
+		require.Greater(t, gaps[0].To.Sub(gaps[0].From), 10*time.Minute)
+		wait(10 * time.Minute)
+		require.Len(t, e.heard()[2:], len(want)+1, "nothing comes twice")
+	})
+}
+
+// TestShortGap: a refresh or a short cut reads no history; Slack delivers again by itself.
+func TestShortGap(t *testing.T) {
+	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
+		e := newEar()
+		start(t, f, configFor(f), e.sink)
+		_, err := f.Say("U1", "C1", "before")
+		require.NoError(t, err)
+		wait(time.Minute)
+		f.Cut()
+		_, err = f.Say("U1", "C1", "during")
+		require.NoError(t, err)
+		wait(5 * time.Minute)
+		require.Equal(t, []string{"before", "during"}, e.texts())
+		require.Zero(t, f.Calls("conversations.history"))
+	})
+}
+
+// TestBackfillRestart: positions are stored, and a new process goes on from there.
+func TestBackfillRestart(t *testing.T) {
+	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
+		kept := &shelf{}
+		e := newEar()
+		run := func(test func(a *slack.Adapter)) {
+			cfg := configFor(f)
+			cfg.Positions = kept
+			a, err := slack.New(cfg)
+			require.NoError(t, err)
+			ctx, cancel := context.WithCancel(t.Context())
+			over := make(chan error, 1)
+			go func() { over <- a.Run(ctx, e.sink) }()
+			require.NoError(t, f.Await(ctx, f.Connected))
+			wait(time.Second)
+			test(a)
+			cancel()
+			require.NoError(t, <-over)
+			require.NoError(t, a.Close())
+		}
+		_, err := f.Say("U1", "C1", "from before the bot was born")
+		require.NoError(t, err)
+		wait(10 * time.Minute)
+		var root string
+		run(func(*slack.Adapter) {
+			root, _ = f.Say("U1", "C1", "heard")
+			wait(time.Second)
+			_, err = f.SayRaw("U2", "C1", root, "heard below")
+			require.NoError(t, err)
+			wait(time.Minute)
+		})
+		require.Equal(t, []string{"heard", "heard below"}, e.texts())
+		_, err = f.Say("U1", "C1", "missed")
+		require.NoError(t, err)
+		_, err = f.Say("U2", "C2", "missed in a quiet room")
+		require.NoError(t, err)
+		_, err = f.SayRaw("U2", "C1", root, "missed below")
+		require.NoError(t, err)
+		wait(time.Hour)
+		run(func(*slack.Adapter) { wait(time.Minute) })
+		require.ElementsMatch(t, []string{"heard", "heard below", "missed", "missed in a quiet room", "missed below"}, e.texts())
+		wait(time.Hour)
+		run(func(*slack.Adapter) { wait(time.Minute) })
+		require.Len(t, e.texts(), 5, "nothing comes again")
+		kept.err = errors.New("the store is away")
+		run(func(a *slack.Adapter) {
+			wait(time.Minute)
+			require.NotEmpty(t, a.Status().Gaps)
+			_, err = f.Say("U1", "C1", "live all the same")
+			require.NoError(t, err)
+			wait(time.Second)
+		})
+		require.Equal(t, "live all the same", e.texts()[5])
+		t.Logf("%d writes of positions", kept.sets)
+		require.Less(t, kept.sets, 60)
+	})
+}
+
+// TestNotTaken: what the bot could not take while Slack tried is read from the history afterwards, and nothing behind it is
+// believed to be done before.
+func TestNotTaken(t *testing.T) {
+	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
+		kept := &shelf{}
+		cfg := configFor(f)
+		cfg.Positions = kept
+		e := newEar()
+		taken := map[string]int{}
+		failing := true
+		var mu sync.Mutex
+		e.set(func(_ context.Context, ev *adapter.Event) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if failing && ev.Text == "hard" {
+				return errors.New("the store is away")
+			}
+			taken[ev.Text]++
+			return nil
+		})
+		start(t, f, cfg, e.sink)
+		wait(time.Second)
+		hard, err := f.Say("U1", "C1", "hard")
+		require.NoError(t, err)
+		wait(time.Second)
+		_, err = f.Say("U1", "C1", "easy")
+		require.NoError(t, err)
+		wait(8 * time.Minute)
+		require.Len(t, f.Lost(), 1)
+		kept.mu.Lock()
+		require.Less(t, kept.m["position/C1"], hard)
+		kept.mu.Unlock()
+		mu.Lock()
+		failing = false
+		mu.Unlock()
+		wait(10 * time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
+		require.Equal(t, map[string]int{"hard": 1, "easy": 1}, taken)
+		kept.mu.Lock()
+		defer kept.mu.Unlock()
+		require.Greater(t, kept.m["position/C1"], hard)
+	})
+}
+
+// TestBackfillTooMuch: what is over the bound, and what cannot be read, is a gap in the log and in Health.
+func TestBackfillTooMuch(t *testing.T) {
+	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
+		e := newEar()
+		a := start(t, f, configFor(f), e.sink)
+		wait(time.Minute)
+		f.SetDown(true)
+		f.Cut()
+		for i := range 2500 {
+			_, err := f.Say("U1", "C1", fmt.Sprint("missed ", i))
+			require.NoError(t, err)
+		}
+		_, err := f.Say("U1", "C2", "unreadable")
+		require.NoError(t, err)
+		wait(10 * time.Minute)
+		f.SetDown(false)
+		f.Fail(slackfake.Fault{Method: "conversations.history", Kind: slackfake.FaultLimit, After: 30})
+		wait(10 * time.Minute)
+		n := len(e.heard())
+		t.Logf("%d of 2501 came back", n)
+		require.GreaterOrEqual(t, n, 2000)
+		require.Equal(t, "missed 2499", e.heard()[n-2].Text)
+		require.Equal(t, "unreadable", e.heard()[n-1].Text)
+		gaps := a.Status().Gaps
+		require.Len(t, gaps, 2)
+		require.Equal(t, "C1", gaps[1].Room)
+		require.Contains(t, gaps[1].What, "more than 2000")
+	})
+}
+
+// TestTwoGaps: a second gap while the first is being filled is filled too, and nothing that was said live in between hides it.
+func TestTwoGaps(t *testing.T) {
+	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
+		kept := &shelf{}
+		cfg := configFor(f)
+		cfg.Positions = kept
+		e := newEar()
+		start(t, f, cfg, e.sink)
+		wait(time.Minute)
+		var want []string
+		say := func(text string) {
+			for _, room := range []string{"C1", "C2"} {
+				_, err := f.Say("U1", room, text+" "+room)
+				require.NoError(t, err)
+				want = append(want, text+" "+room)
+			}
+			wait(time.Second)
+		}
+		say("before")
+		for gap := range 2 {
+			f.SetDown(true)
+			f.Cut()
+			say(fmt.Sprint("in gap ", gap))
+			wait(10 * time.Minute)
+			f.Fail(slackfake.Fault{Method: "conversations.history", Kind: slackfake.FaultLimit, After: 25, Times: 3}) // it takes its time
+			f.SetDown(false)
+			require.NoError(t, f.Await(t.Context(), f.Connected))
+			wait(5 * time.Second)
+			say(fmt.Sprint("live after gap ", gap))
+			wait(20 * time.Second)
+		}
+		wait(10 * time.Minute)
+		require.ElementsMatch(t, want, e.texts())
+	})
+}
+
+// TestStoppedWhileFilling: a process that ends while it fills a gap leaves the rest to the next one.
+func TestStoppedWhileFilling(t *testing.T) {
+	for _, method := range []string{"users.conversations", "conversations.history"} {
+		t.Run(method, func(t *testing.T) {
+			bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
+				kept := &shelf{}
+				e := newEar()
+				run := func(test func()) {
+					cfg := configFor(f)
+					cfg.Positions = kept
+					a, err := slack.New(cfg)
+					require.NoError(t, err)
+					ctx, cancel := context.WithCancel(t.Context())
+					over := make(chan error, 1)
+					go func() { over <- a.Run(ctx, e.sink) }()
+					require.NoError(t, f.Await(ctx, f.Connected))
+					wait(time.Second)
+					test()
+					cancel()
+					require.NoError(t, <-over)
+					require.NoError(t, a.Close())
+				}
+				run(func() { wait(time.Minute) })
+				_, err := f.Say("U1", "C1", "missed")
+				require.NoError(t, err)
+				wait(10 * time.Minute)
+				f.Fail(slackfake.Fault{Method: method, Kind: slackfake.FaultLimit, After: 600})
+				run(func() {
+					_, err := f.Say("U1", "C1", "live")
+					require.NoError(t, err)
+					wait(time.Minute)
+				})
+				require.Equal(t, []string{"live"}, e.texts())
+				run(func() { wait(time.Minute) })
+				require.Contains(t, e.texts(), "missed")
+			})
+		})
+	}
+}

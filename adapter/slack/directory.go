@@ -1,0 +1,370 @@
+package slack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	slackgo "github.com/slack-go/slack"
+
+	"github.com/starlingbot/starling/adapter"
+)
+
+// cache remembers what was looked up: at most max values, the one unused for longest goes; for ttl; and an error for a
+// while too, so that it is not asked for again and again. Several who want the same value share one call.
+type cache[V any] struct {
+	a   *Adapter
+	max int
+	ttl time.Duration
+
+	mu      sync.Mutex
+	values  map[string]*cached[V]
+	ring    cached[V] // newest use first
+	flights map[string]*flight[V]
+}
+
+type cached[V any] struct {
+	key        string
+	v          V
+	err        error
+	until      time.Time
+	prev, next *cached[V]
+}
+
+type flight[V any] struct {
+	done  chan struct{}
+	v     V
+	err   error
+	stale bool // what it brings was changed meanwhile
+}
+
+func newCache[V any](a *Adapter, limit int, ttl time.Duration) *cache[V] {
+	c := &cache[V]{a: a, max: limit, ttl: ttl, values: map[string]*cached[V]{}, flights: map[string]*flight[V]{}}
+	c.ring.prev, c.ring.next = &c.ring, &c.ring
+	return c
+}
+
+const (
+	keepMiss = 30 * time.Second // how long an error is believed
+	lookup   = 10 * time.Second // how long a look-up may take, whoever waits for it
+)
+
+// get gives the value of key, loading it if need be. The load goes on when ctx ends, for others and for the next time.
+func (c *cache[V]) get(ctx context.Context, key string, load func(ctx context.Context) (V, error)) (V, error) {
+	var zero V
+	c.mu.Lock()
+	if e := c.values[key]; e != nil {
+		if time.Now().Before(e.until) {
+			c.touch(e)
+			c.mu.Unlock()
+			return e.v, e.err
+		}
+		c.drop(e)
+	}
+	f := c.flights[key]
+	if f == nil {
+		f = &flight[V]{done: make(chan struct{})}
+		if !c.a.begin(func() { c.fly(key, f, load) }) {
+			c.mu.Unlock()
+			return zero, adapter.ErrClosed
+		}
+		c.flights[key] = f
+	}
+	c.mu.Unlock()
+	select {
+	case <-f.done:
+		return f.v, f.err
+	case <-ctx.Done():
+		return zero, ctx.Err()
+	}
+}
+
+func (c *cache[V]) fly(key string, f *flight[V], load func(ctx context.Context) (V, error)) {
+	ctx, cancel := context.WithTimeout(c.a.base, lookup)
+	defer cancel()
+	defer close(f.done)
+	f.v, f.err = load(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.flights[key] == f {
+		delete(c.flights, key)
+	}
+	if f.stale {
+		return
+	}
+	keep := c.ttl
+	if f.err != nil {
+		keep = keepMiss
+		var limit *adapter.RateLimitError
+		if errors.As(f.err, &limit) {
+			keep = max(limit.RetryAfter, time.Second)
+		} else if !errors.Is(f.err, adapter.ErrNotFound) {
+			keep = 2 * time.Second
+		}
+	}
+	c.store(key, f.v, f.err, time.Now().Add(keep))
+}
+
+// put remembers a value that came by itself.
+func (c *cache[V]) put(key string, v V) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.store(key, v, nil, time.Now().Add(c.ttl))
+}
+
+func (c *cache[V]) store(key string, v V, err error, until time.Time) {
+	if e := c.values[key]; e != nil {
+		c.drop(e)
+	}
+	if len(c.values) >= c.max {
+		c.drop(c.ring.prev)
+	}
+	e := &cached[V]{key: key, v: v, err: err, until: until}
+	c.values[key] = e
+	c.link(e)
+}
+
+// forget drops what is remembered of key, and what a look-up under way brings.
+func (c *cache[V]) forget(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.values[key]; e != nil {
+		c.drop(e)
+	}
+	if f := c.flights[key]; f != nil {
+		f.stale = true
+		delete(c.flights, key)
+	}
+}
+
+func (c *cache[V]) touch(e *cached[V]) {
+	e.prev.next, e.next.prev = e.next, e.prev
+	c.link(e)
+}
+
+func (c *cache[V]) link(e *cached[V]) {
+	e.prev, e.next = &c.ring, c.ring.next
+	e.prev.next, e.next.prev = e, e
+}
+
+func (c *cache[V]) drop(e *cached[V]) {
+	e.prev.next, e.next.prev = e.next, e.prev
+	delete(c.values, e.key)
+}
+
+func (c *cache[V]) len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.values)
+}
+
+// userByID looks a user up.
+func (a *Adapter) userByID(ctx context.Context, id string) (adapter.User, error) {
+	return a.users.get(ctx, id, func(ctx context.Context) (adapter.User, error) {
+		u, err := a.api.GetUserInfoContext(ctx, id)
+		if err != nil {
+			return adapter.User{}, a.fail("look up the user "+id, err)
+		}
+		return a.userOf(u), nil
+	})
+}
+
+// userOf makes a user of the library's.
+func (a *Adapter) userOf(u *slackgo.User) adapter.User {
+	me := a.me.Load()
+	if me == nil {
+		me = &identity{team: u.TeamID}
+	}
+	out := adapter.User{Adapter: a.cfg.Name, Tenant: me.team, ID: u.ID, Name: u.Profile.DisplayName, Email: u.Profile.Email, Kind: adapter.KindMember}
+	if out.Name == "" {
+		out.Name = u.RealName
+	}
+	if out.Name == "" {
+		out.Name = u.Name
+	}
+	switch {
+	case u.Deleted:
+		out.Kind = adapter.KindDeactivated
+	case u.IsBot || u.IsWorkflowBot || u.ID == "USLACKBOT":
+		out.Kind = adapter.KindBot
+	case u.IsStranger || u.TeamID != "" && u.TeamID != me.team && (me.enterprise == "" || u.Enterprise.EnterpriseID != me.enterprise):
+		out.Kind = adapter.KindExternal
+	case u.IsRestricted || u.IsUltraRestricted:
+		out.Kind = adapter.KindGuest
+	}
+	return out
+}
+
+// roomByID looks a room up.
+func (a *Adapter) roomByID(ctx context.Context, id string) (adapter.Room, error) {
+	return a.rooms.get(ctx, id, func(ctx context.Context) (adapter.Room, error) {
+		c, err := a.api.GetConversationInfoContext(ctx, &slackgo.GetConversationInfoInput{ChannelID: id})
+		if err != nil {
+			return adapter.Room{}, a.fail("look up the room "+id, err)
+		}
+		return roomOf(c), nil
+	})
+}
+
+// roomOf makes a room of the library's.
+func roomOf(c *slackgo.Channel) adapter.Room {
+	r := adapter.Room{ID: c.ID, Name: c.Name, Kind: adapter.RoomChannel}
+	switch {
+	case c.IsIM:
+		r.Kind, r.Name = adapter.RoomDirect, ""
+	case c.IsMpIM:
+		r.Kind = adapter.RoomGroup
+	case c.IsPrivate || c.IsGroup:
+		r.Kind = adapter.RoomPrivate
+	}
+	return r
+}
+
+// nameIndex finds ids by name, in lower case.
+type nameIndex map[string][]string
+
+func (n nameIndex) add(name, id string) {
+	name = strings.ToLower(name)
+	if name == "" {
+		return
+	}
+	for _, have := range n[name] {
+		if have == id {
+			return
+		}
+	}
+	n[name] = append(n[name], id)
+}
+
+// pick gives the one id of a name.
+func (n nameIndex) pick(name string) (string, error) {
+	switch ids := n[strings.ToLower(name)]; len(ids) {
+	case 0:
+		return "", adapter.ErrNotFound
+	case 1:
+		return ids[0], nil
+	default:
+		return "", fmt.Errorf("%w: %s", adapter.ErrAmbiguous, strings.Join(ids[:min(len(ids), 5)], ", "))
+	}
+}
+
+const maxPages = 100 // of a list that is read for its names
+
+// User implements [adapter.Directory]. A name is the account's handle, its display name or its full name.
+func (a *Adapter) User(ctx context.Context, query string) (adapter.User, error) {
+	if err := a.usable(ctx, "look up a user"); err != nil {
+		return adapter.User{}, err
+	}
+	if err := a.known(ctx); err != nil {
+		return adapter.User{}, err
+	}
+	id := query
+	if name, ok := strings.CutPrefix(query, "@"); ok {
+		index, err := a.index.get(ctx, "users", a.indexUsers)
+		if err == nil {
+			id, err = index.pick(name)
+		}
+		if err != nil {
+			return adapter.User{}, fmt.Errorf("slack: look up the user %q: %w", query, err)
+		}
+	}
+	if id == "" {
+		return adapter.User{}, fmt.Errorf("slack: look up a user: %w: empty", adapter.ErrNotFound)
+	}
+	return a.userByID(ctx, id)
+}
+
+// known signs in where nobody did yet: users carry the workspace in their key.
+func (a *Adapter) known(ctx context.Context) error {
+	if a.me.Load() != nil {
+		return nil
+	}
+	err := a.authTest(ctx)
+	if a.me.Load() != nil { // a missing scope is Run's to tell
+		return nil
+	}
+	return err
+}
+
+func (a *Adapter) indexUsers(ctx context.Context) (nameIndex, error) {
+	index := nameIndex{}
+	p := a.api.GetUsersPaginated(slackgo.GetUsersOptionLimit(1000))
+	for range maxPages {
+		var err error
+		if p, err = p.Next(ctx); p.Done(err) {
+			return index, nil
+		} else if err != nil {
+			return nil, a.fail("list the users", err)
+		}
+		for i := range p.Users {
+			u := &p.Users[i]
+			if u.Deleted {
+				continue
+			}
+			index.add(u.Name, u.ID)
+			index.add(u.Profile.DisplayName, u.ID)
+			index.add(u.RealName, u.ID)
+		}
+	}
+	return index, nil
+}
+
+// Room implements [adapter.Directory].
+func (a *Adapter) Room(ctx context.Context, query string) (adapter.Room, error) {
+	if err := a.usable(ctx, "look up a room"); err != nil {
+		return adapter.Room{}, err
+	}
+	id := query
+	if name, ok := strings.CutPrefix(query, "#"); ok {
+		index, err := a.index.get(ctx, "rooms", a.indexRooms)
+		if err == nil {
+			id, err = index.pick(name)
+		}
+		if err != nil {
+			return adapter.Room{}, fmt.Errorf("slack: look up the room %q: %w", query, err)
+		}
+	}
+	if id == "" {
+		return adapter.Room{}, fmt.Errorf("slack: look up a room: %w: empty", adapter.ErrNotFound)
+	}
+	return a.roomByID(ctx, id)
+}
+
+func (a *Adapter) indexRooms(ctx context.Context) (nameIndex, error) {
+	index := nameIndex{}
+	cursor := ""
+	for range maxPages {
+		list, next, err := a.api.GetConversationsContext(ctx, &slackgo.GetConversationsParameters{
+			Cursor: cursor, Limit: 999, ExcludeArchived: true, Types: []string{"public_channel", "private_channel"}})
+		if err != nil {
+			return nil, a.fail("list the rooms", err)
+		}
+		for i := range list {
+			index.add(list[i].Name, list[i].ID)
+		}
+		if cursor = next; cursor == "" {
+			break
+		}
+	}
+	return index, nil
+}
+
+// OpenDirect implements [adapter.DirectOpener]. Errors: [adapter.ErrNotFound], [adapter.ErrForbidden].
+func (a *Adapter) OpenDirect(ctx context.Context, userID string) (adapter.Room, error) {
+	if err := a.usable(ctx, "open a direct room"); err != nil {
+		return adapter.Room{}, err
+	}
+	if userID == "" || strings.ContainsAny(userID, ", ") { // several users would open a group
+		return adapter.Room{}, fmt.Errorf("slack: open a direct room: user %q: %w", userID, adapter.ErrNotFound)
+	}
+	c, _, _, err := a.api.OpenConversationContext(ctx, &slackgo.OpenConversationParameters{Users: []string{userID}, ReturnIM: true})
+	if err != nil {
+		return adapter.Room{}, a.fail("open a direct room", err)
+	}
+	r := adapter.Room{ID: c.ID, Kind: adapter.RoomDirect}
+	a.rooms.put(r.ID, r)
+	return r, nil
+}

@@ -1,0 +1,129 @@
+package slack
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+const maxBody = 1 << 20 // bytes of a request; Slack's are far below
+
+// HTTPHandler implements [adapter.HTTPHandler]: HTTP mode, also for functions that run only while they are called. It takes
+// events, slash commands and interactivity at any path below where it is mounted, so one Request URL serves all three.
+//
+// What is not signed by Slack gets 401 and nothing else, and so does everything while there are no SigningSecrets. A
+// request is answered with 200 after the sink has taken it, within 2.5 s; else with 503, and Slack sends it again.
+func (a *Adapter) HTTPHandler() http.Handler { return http.HandlerFunc(a.serveHTTP) }
+
+// unauthorized is the answer to all that is not Slack's; it never says why.
+func unauthorized(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(http.StatusUnauthorized)
+	_, _ = io.WriteString(w, "unauthorized\n")
+}
+
+func (a *Adapter) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	if a.verify == nil {
+		unauthorized(w)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		http.Error(w, "request body too large", http.StatusRequestEntityTooLarge)
+		return
+	}
+	if err != nil {
+		http.Error(w, "bad request", http.StatusBadRequest)
+		return
+	}
+	now := time.Now()
+	sig, ok := a.verify.check(r.Header, body, now)
+	if !ok {
+		a.log.Debug("a request is refused: it is not signed by slack, or its stamp is off by more than five minutes")
+		unauthorized(w)
+		return
+	}
+	first, full := a.verify.first(sig, now)
+	switch {
+	case full:
+		a.log.Error("too many requests in ten minutes to tell repeated ones")
+		http.Error(w, "busy", http.StatusServiceUnavailable)
+		return
+	case !first:
+		a.log.Debug("a request is refused: it came before")
+		unauthorized(w)
+		return
+	}
+	if !a.receive(w, r, body) {
+		a.verify.again(sig)
+	}
+}
+
+// receive takes a verified request; false if Slack is to send it again.
+func (a *Adapter) receive(w http.ResponseWriter, r *http.Request, body []byte) bool {
+	kind, payload := "events_api", json.RawMessage(body)
+	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if media == "application/x-www-form-urlencoded" {
+		form, err := url.ParseQuery(string(body))
+		switch {
+		case err != nil:
+			http.Error(w, "bad request", http.StatusBadRequest)
+			return true
+		case form.Get("ssl_check") == "1":
+			return true
+		case form.Has("payload"):
+			kind, payload = "interactive", json.RawMessage(form.Get("payload"))
+		default:
+			kind = "slash_commands"
+			fields := map[string]string{}
+			for k := range form {
+				fields[k] = form.Get(k)
+			}
+			if payload, err = json.Marshal(fields); err != nil {
+				http.Error(w, "bad request", http.StatusBadRequest)
+				return true
+			}
+		}
+	} else {
+		var head struct {
+			Type      string `json:"type"`
+			Challenge string `json:"challenge"`
+		}
+		if json.Unmarshal(body, &head) != nil {
+			http.Error(w, "bad request", http.StatusBadRequest)
+			return true
+		}
+		if head.Type == "url_verification" {
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			_, _ = io.WriteString(w, head.Challenge)
+			return true
+		}
+	}
+	in := a.intake.Load()
+	if in == nil {
+		http.Error(w, "the bot does not run", http.StatusServiceUnavailable)
+		return false
+	}
+	received := a.decode(kind, payload)
+	if received == nil {
+		return true // counted; 200, so that it does not come again
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), answerIn)
+	defer cancel()
+	if err := in.hear(ctx, received); err != nil {
+		http.Error(w, "not taken", http.StatusServiceUnavailable)
+		return false
+	}
+	return true
+}

@@ -1,0 +1,151 @@
+package slack
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"runtime"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func signed(secret, stamp string, body []byte) http.Header {
+	m := hmac.New(sha256.New, []byte(secret))
+	m.Write([]byte("v0:" + stamp + ":"))
+	m.Write(body)
+	return http.Header{"X-Slack-Request-Timestamp": {stamp}, "X-Slack-Signature": {"v0=" + hex.EncodeToString(m.Sum(nil))}}
+}
+
+// TestMutations is T5: 10,000 changes of one bit, none accepted.
+func TestMutations(t *testing.T) {
+	t.Parallel()
+	v := newVerifier([]string{"secret", "older"})
+	now := time.Unix(1_700_000_000, 0)
+	body := []byte(`{"type":"event_callback","event":{"type":"message","text":"deploy prod"}}`)
+	good := signed("secret", "1700000000", body)
+	_, ok := v.check(good, body, now)
+	require.True(t, ok)
+	rnd := rand.New(rand.NewPCG(3, 4))
+	accepted := 0
+	for range 10_000 {
+		h, b := good.Clone(), bytes.Clone(body)
+		flip := func(s string) string {
+			raw := []byte(s)
+			raw[rnd.IntN(len(raw))] ^= 1 << rnd.IntN(8)
+			return string(raw)
+		}
+		switch rnd.IntN(3) {
+		case 0:
+			sig := flip(h.Get("X-Slack-Signature"))
+			if sig[3:] != "" && hexEqual(sig, good.Get("X-Slack-Signature")) { // the case of a digit: the same number
+				continue
+			}
+			h.Set("X-Slack-Signature", sig)
+		case 1:
+			h.Set("X-Slack-Request-Timestamp", flip(h.Get("X-Slack-Request-Timestamp")))
+		default:
+			b[rnd.IntN(len(b))] ^= 1 << rnd.IntN(8)
+		}
+		if _, ok := v.check(h, b, now); ok {
+			accepted++
+		}
+	}
+	t.Logf("10,000 mutations, %d accepted", accepted)
+	require.Zero(t, accepted)
+}
+
+func hexEqual(a, b string) bool {
+	if a[:3] != b[:3] {
+		return false
+	}
+	x, err := hex.DecodeString(a[3:])
+	y, _ := hex.DecodeString(b[3:])
+	return err == nil && bytes.Equal(x, y)
+}
+
+// TestStampEdges is T6: stamps at the edges of int64, rightly signed.
+func TestStampEdges(t *testing.T) {
+	t.Parallel()
+	v := newVerifier([]string{"secret"})
+	for _, now := range []int64{0, 1_700_000_000, 1 << 40} {
+		for _, at := range []int64{math.MinInt64, math.MinInt64 + 1, math.MinInt64 + 300, -1, 0, 1, math.MaxInt64 - 300, math.MaxInt64 - 1, math.MaxInt64, now - 301, now - 300, now, now + 300, now + 301} {
+			_, ok := v.check(signed("secret", strconv.FormatInt(at, 10), nil), nil, time.Unix(now, 0))
+			inside := at >= now-300 && at <= now+300
+			require.Equal(t, inside, ok, "now %d stamp %d", now, at)
+		}
+	}
+	_, ok := newVerifier([]string{"", ""}).check(signed("", "0", nil), nil, time.Unix(0, 0))
+	require.False(t, ok, "an empty secret lets nobody in")
+}
+
+// TestReplayCache is T6: 1,000 requests a second for ten minutes are remembered in less than 64 MiB, and none passes twice.
+func TestReplayCache(t *testing.T) {
+	if testing.Short() {
+		t.Skip("uses 40 MiB")
+	}
+	before := heap()
+	v := newVerifier([]string{"secret"})
+	begin := time.Unix(1_700_000_000, 0)
+	sig := func(i int) (s [16]byte) {
+		d := sha256.Sum256(binary.BigEndian.AppendUint64(nil, uint64(i)))
+		copy(s[:], d[:])
+		return s
+	}
+	const rate = 1000
+	for i := range 1200 * rate {
+		now := begin.Add(time.Duration(i) * time.Second / rate)
+		first, full := v.first(sig(i), now)
+		if !first || full {
+			t.Fatalf("request %d: first %v, full %v", i, first, full)
+		}
+		if back := i - 599*rate; back >= 0 && i%997 == 0 { // as long as its stamp can be good
+			if first, _ := v.first(sig(back), now); first {
+				t.Fatalf("request %d passed again after %v", back, 599*time.Second)
+			}
+		}
+	}
+	size := heap() - before
+	t.Logf("replay cache at 1,000 requests a second: %.1f MiB", float64(size)/(1<<20))
+	require.LessOrEqual(t, size, int64(64<<20))
+	for i := range maxReplays + 10 {
+		_, full := v.first(sig(-i-1), begin.Add(time.Hour))
+		require.Equal(t, i >= maxReplays, full, "at the bound it refuses")
+	}
+	v.again(sig(-1))
+	first, _ := v.first(sig(-1), begin.Add(time.Hour))
+	require.True(t, first, "what was not taken may come again")
+	runtime.KeepAlive(v)
+}
+
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+func FuzzVerifier(f *testing.F) {
+	f.Add("1700000000", "v0=00", []byte("{}"))
+	f.Add("-1", "v0=", []byte(""))
+	good := signed("secret", "1700000000", []byte("{}"))
+	f.Add("1700000000", good.Get("X-Slack-Signature"), []byte("{}"))
+	now := time.Unix(1_700_000_000, 0)
+	v := newVerifier([]string{"secret"})
+	f.Fuzz(func(t *testing.T, stamp, sig string, body []byte) {
+		_, ok := v.check(http.Header{"X-Slack-Request-Timestamp": {stamp}, "X-Slack-Signature": {sig}}, body, now)
+		at, err := strconv.ParseInt(stamp, 10, 64)
+		want := err == nil && at >= 1_699_999_700 && at <= 1_700_000_300 && len(sig) == 67 && hexEqual(sig, signed("secret", stamp, body).Get("X-Slack-Signature"))
+		if ok != want {
+			t.Fatalf("accepted %v, want %v", ok, want)
+		}
+	})
+}

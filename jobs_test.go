@@ -1,0 +1,57 @@
+package starling_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/starlingbot/starling"
+	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/brain"
+	"github.com/starlingbot/starling/brain/memory"
+	"github.com/starlingbot/starling/handler"
+	"github.com/starlingbot/starling/handler/jobs"
+)
+
+// jobs lists what runs with its progress; who asked may cancel, others may not.
+func TestJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, starling.Config{Brain: brain.New(memory.New()), Timeout: time.Hour}, func(rt *handler.Router) {
+			rt.Mount("jobs", jobs.New(jobs.Config{MayCancel: func(u adapter.User, _ handler.Job) bool { return u.ID == "admin" }}))
+			rt.Command("deploy", "", func(ctx context.Context, r *handler.Request) error {
+				if err := r.Progress(ctx, "%d of 3 done", 1); err != nil {
+					return err
+				}
+				<-ctx.Done()
+				return context.Cause(ctx)
+			}).Background = true
+		})
+		job := handler.CorrelationID("stage/m1")
+		require.NoError(t, s.say("alice", "C1", "starling deploy"))
+		time.Sleep(90 * time.Second)
+		require.NoError(t, s.say("bob", "C1", "starling jobs"))
+		synctest.Wait()
+		require.Equal(t, []string{"C1> 1 of 3 done", "C1> " + job + " deploy for alice in C1, 1m30s: 1 of 3 done"}, s.said())
+		require.NoError(t, s.say("bob", "C1", "starling cancel "+job))
+		synctest.Wait()
+		require.Equal(t, "C1> "+job+" belongs to alice, who can cancel it.", s.said()[2])
+		require.NoError(t, s.say("alice", "C1", "starling cancel "+strings.ToUpper(job)))
+		synctest.Wait()
+		require.ElementsMatch(t, []string{"C1> " + job + " is told to stop.", "C1> Canceled by @alice."}, s.said()[3:])
+		require.NoError(t, s.say("bob", "C1", "starling jobs"))
+		synctest.Wait()
+		require.NoError(t, s.say("bob", "C1", "starling cancel nothing"))
+		synctest.Wait()
+		require.Equal(t, []string{"C1> Nothing runs.", "C1> Nothing with the id nothing runs here. Type jobs for what does."}, s.said()[5:])
+		require.NoError(t, s.say("alice", "C1", "starling deploy"))
+		synctest.Wait()
+		require.NoError(t, s.say("admin", "C1", "starling cancel "+handler.CorrelationID("stage/m7")))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.Contains(t, s.said(), "C1> Canceled by @admin.")
+	})
+}
