@@ -3,7 +3,7 @@ GO ?= go
 FUZZTIME ?= 20s
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help test race lint fuzz bench build
+.PHONY: help test race lint fuzz bench build figures campaign campaign-full flood soak throughput
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -29,6 +29,26 @@ fuzz: ## every fuzz target, FUZZTIME each
 			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
 		done; \
 	done
+
+campaign: ## break a bot 20 times and count what is lost
+	$(GO) run ./internal/campaign -kills 20 -events 4000 -rate 200
+	$(GO) run ./internal/campaign -kills 20 -events 4000 -rate 200 -idempotent -seed 2
+
+campaign-full: ## 200 kills and 50,000 events where the platform recognises a repeat, 200 kills where it does not
+	$(GO) run ./internal/campaign -kills 200 -events 50000 -rate 500 -idempotent -timeout 40m
+	$(GO) run ./internal/campaign -kills 200 -events 20000 -rate 200 -timeout 40m
+
+flood: ## 10,000 messages a second from one user and one a second from twenty others
+	$(GO) run ./internal/campaign -flood
+
+soak: ## a million events: does memory grow?
+	$(GO) run ./internal/campaign -soak 1000000 -timeout 30m
+
+throughput: ## durable events a second on bolt, beside one write for each call
+	$(GO) run ./internal/campaign -throughput
+
+figures: ## the figures that tests print
+	$(GO) test -count=1 -v -run 'Figures|Allocat|Burst|Miss|T22|T26|T29|T33' . ./handler ./brain/bolt ./adapter/slack | grep -v '^=== '
 
 bench: ## all benchmarks, allocations reported
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -274,7 +274,7 @@ func (x *run) settle(err error) (again bool, wait time.Duration) {
 		log.Warn("the event is run again", "attempt", x.req.Attempt, "error", err)
 		wait = retry.After
 		if wait <= 0 {
-			wait = time.Duration(float64(time.Second<<(x.req.Attempt-1)) * (0.75 + rand.Float64()/2))
+			wait = time.Duration(float64(time.Second<<min(x.req.Attempt-1, 5)) * (0.75 + rand.Float64()/2))
 		}
 		return true, wait
 	}

@@ -3,9 +3,11 @@ package starling_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -251,5 +253,32 @@ func TestForeignRecordsArePutAside(t *testing.T) {
 		require.Contains(t, reasons["_/inbox/stage/C3/%/0000000000000003"], "gone")
 		require.Contains(t, reasons["_/out/k"], "cannot be read")
 		require.Empty(t, keys(t, store, "_/inbox/"))
+	})
+}
+
+// An event that runs beside its line is not read back from the store and run a second time.
+func TestRefillLeavesWhatRunsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var runs atomic.Int64
+		s := play(t, starling.Config{Brain: brain.New(memory.New()), Limits: starling.Limits{UserRate: -1, RoomRate: -1, Waiting: 2}}, func(rt *handler.Router) {
+			rt.Hear(`^bg$`, func(ctx context.Context, r *handler.Request) error {
+				runs.Add(1)
+				time.Sleep(10 * time.Second)
+				return nil
+			}).Background = true
+			rt.Hear(`^slow`, func(ctx context.Context, r *handler.Request) error { time.Sleep(time.Second); return nil })
+			rt.Hear(`^n\d+$`, func(ctx context.Context, r *handler.Request) error { time.Sleep(5 * time.Millisecond); return nil })
+		})
+		require.NoError(t, s.say("alice", "C1", "bg"))
+		time.Sleep(time.Second)
+		for i := range 4 {
+			require.NoError(t, s.say("alice", "C2", fmt.Sprintf("slow%d", i)))
+		}
+		for i := range 3 {
+			require.NoError(t, s.say("alice", "C1", fmt.Sprintf("n%d", i)))
+		}
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		require.EqualValues(t, 1, runs.Load())
 	})
 }

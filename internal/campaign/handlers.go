@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/handler"
+)
+
+// kind is a sort of event. Its text is "NAME N", where N counts the events of its room.
+type kind struct {
+	name    string
+	share   int      // of 1000 events
+	routes  []string // that run, in order
+	replies []string // labels of what is said once: "ID LABEL VALUE"
+}
+
+// kinds are what is offered. "list" in the store of a room must in the end hold every add and long of it, once and in order;
+// "tally", "early", "retry" and "slow" hold how many there were and the sum of their numbers.
+var kinds = []kind{
+	{"add", 640, []string{"add"}, []string{"add"}},
+	{"both", 80, []string{"add", "tally"}, []string{"add", "tally"}},
+	{"early", 80, []string{"early"}, []string{"early", "late"}},
+	{"once", 60, []string{"once"}, []string{"once"}},
+	{"retry", 60, []string{"retry"}, []string{"done"}},
+	{"slow", 20, []string{"slow"}, []string{"start", "end"}},
+	{"long", 20, []string{"long"}, []string{"long"}},
+	{"over", 6, []string{"over"}, nil}, // ends in the bot's own failure text
+	{"chatter", 34, nil, nil},          // nothing matches
+}
+
+const (
+	slowFor     = 600 * time.Millisecond
+	longFor     = 60 * time.Millisecond
+	overTimeout = 200 * time.Millisecond
+	overFor     = 1500 * time.Millisecond // well past time-out and grace
+	grace       = 300 * time.Millisecond
+	retryAfter  = 30 * time.Millisecond
+	againAfter  = 200 * time.Millisecond // after a failure of the store
+)
+
+// tally is a count and a sum: enough to see that every event was counted once.
+type tally struct{ Count, Sum int }
+
+// again asks for another run where the store failed.
+func again(err error) error {
+	if err == nil || errors.Is(err, handler.ErrEnded) {
+		return err
+	}
+	return &handler.RetryError{Err: err, After: againAfter}
+}
+
+// routes registers what the kinds run.
+func routes(rt *handler.Router, p *points, tell func(line)) {
+	rt.Use(func(next handler.Handler) handler.Handler {
+		return handler.Func(func(ctx context.Context, r *handler.Request) error {
+			p.at("handler.before")
+			tell(line{Type: lineBegin, ID: r.Event.ID, Route: r.Route.ID, Attempt: r.Attempt})
+			err := next.Handle(ctx, r)
+			p.at("handler.after")
+			end := line{Type: lineEnd, ID: r.Event.ID, Route: r.Route.ID}
+			if err != nil {
+				end.Err = err.Error()
+			}
+			tell(end)
+			return err
+		})
+	})
+	hear := func(id, expr string, f handler.Func) *handler.Route {
+		route := rt.Hear(expr, f)
+		route.ID = id
+		return route
+	}
+	hear("add", `^(add|both) \d+$`, appendTo("add", 0)).Ordered = true
+	hear("tally", `^both \d+$`, func(ctx context.Context, r *handler.Request) error {
+		for range 2 { // two changes of one key count twice
+			if err := count(ctx, r, "tally"); err != nil {
+				return err
+			}
+		}
+		return say(ctx, r, "tally", 0)
+	})
+	hear("early", `^early \d+$`, func(ctx context.Context, r *handler.Request) error {
+		if err := say(ctx, r, "early", 0); err != nil {
+			return err
+		}
+		if err := count(ctx, r, "early"); err != nil {
+			return err
+		}
+		return say(ctx, r, "late", 0)
+	})
+	hear("once", `^once \d+$`, func(ctx context.Context, r *handler.Request) error {
+		n, err := handler.Once(ctx, r, "effect", func(context.Context) (int, error) {
+			tell(line{Type: lineEffect, ID: r.Event.ID})
+			return number(r), nil
+		})
+		if errors.Is(err, handler.ErrUnknown) {
+			return say(ctx, r, "unknown", 0)
+		}
+		if err != nil {
+			return again(err)
+		}
+		return say(ctx, r, "once", n)
+	})
+	hear("retry", `^retry \d+$`, func(ctx context.Context, r *handler.Request) error {
+		if r.Attempt == 1 {
+			if err := say(ctx, r, "first", 0); err != nil {
+				return err
+			}
+			return &handler.RetryError{Err: errors.New("not at the first time"), After: retryAfter}
+		}
+		if err := count(ctx, r, "retry"); err != nil {
+			return err
+		}
+		return say(ctx, r, "done", 0)
+	})
+	hear("slow", `^slow \d+$`, func(ctx context.Context, r *handler.Request) error {
+		if err := say(ctx, r, "start", 0); err != nil {
+			return err
+		}
+		if err := sleep(ctx, slowFor); err != nil {
+			return err
+		}
+		if err := count(ctx, r, "slow"); err != nil {
+			return err
+		}
+		return say(ctx, r, "end", 0)
+	}).Background = true
+	hear("long", `^long \d+$`, appendTo("long", longFor)).Ordered = true
+	hear("over", `^over \d+$`, func(ctx context.Context, r *handler.Request) error {
+		_, err := handler.Change(context.WithoutCancel(ctx), r, "zombie/"+r.Event.ID, func(n *int) error {
+			*n = 1
+			time.Sleep(overFor) // past its grace: the event ends without it, and its change must not happen
+			return nil
+		})
+		return err
+	}).Timeout = overTimeout
+}
+
+// appendTo puts the event's number into the room's list and says how long the list is now.
+func appendTo(label string, wait time.Duration) handler.Func {
+	return func(ctx context.Context, r *handler.Request) error {
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+		n := number(r)
+		list, err := handler.Change(ctx, r, "list/"+r.Event.Room.ID, func(l *[]int) error { *l = append(*l, n); return nil })
+		if err != nil {
+			return again(err)
+		}
+		return say(ctx, r, label, len(list))
+	}
+}
+
+// count adds the event to a tally of its room.
+func count(ctx context.Context, r *handler.Request, name string) error {
+	n := number(r)
+	_, err := handler.Change(ctx, r, name+"/"+r.Event.Room.ID, func(t *tally) error { t.Count++; t.Sum += n; return nil })
+	return again(err)
+}
+
+func say(ctx context.Context, r *handler.Request, label string, value int) error {
+	return again(r.Reply(ctx, "%s %s %d", r.Event.ID, label, value))
+}
+
+func number(r *handler.Request) int {
+	_, n, _ := strings.Cut(r.Event.Text, " ")
+	i, _ := strconv.Atoi(n) // the routes' expressions let digits through alone
+	return i
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	if d == 0 {
+		return nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return again(context.Cause(ctx))
+	}
+}
+
+// failureText is what the bot says of an event that failed.
+func failureText(id string) string {
+	return fmt.Sprintf("Sorry, that went wrong. My log has it under %s.", handler.CorrelationID(adapterName+"/"+id))
+}
+
+// message makes an event.
+func message(id, room, text string) *adapter.Event {
+	return &adapter.Event{
+		ID: id, Kind: adapter.KindMessage, Text: text, Room: adapter.Room{ID: room, Kind: adapter.RoomChannel},
+		User: adapter.User{ID: "U1", Name: "alice", Kind: adapter.KindMember},
+	}
+}
