@@ -191,7 +191,7 @@ func TestClicksAndInvocations(t *testing.T) {
 		alice.Join("#dev")
 		b.Expect("#dev", "Welcome, @alice!")
 		b.ExpectSilence()
-		require.Contains(t, b.Chat.Commands(), adapter.CommandSpec{Name: "ping", Summary: "Say PONG."})
+		require.Contains(t, b.Chat.Commands(), adapter.CommandSpec{Name: "ping", Summary: "Say PONG.", Usage: "ping"})
 	})
 }
 
