@@ -42,6 +42,13 @@ func harness(testing.TB) adaptertest.Harness {
 	people(f)
 	var client interface{ CloseIdleConnections() }
 	restart := func() (adapter.Adapter, error) {
+		// Slack sends each payload to one socket and never repeats a click: the socket of the adapter
+		// before must be gone.
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := f.Await(ctx, func() bool { return f.Sockets() == 0 }); err != nil {
+			return nil, err
+		}
 		cfg := configFor(f)
 		client = cfg.HTTPClient
 		return slack.New(cfg)
