@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"os"
 	"os/exec"
@@ -49,12 +48,10 @@ func TestSlackProcess(t *testing.T) {
 	defer cancel()
 	start := func() *exec.Cmd {
 		cmd := command(bin, f, "-adapter", "slack", "-brain", db)
-		var errs bytes.Buffer
-		cmd.Stderr = &errs
-		t.Cleanup(func() { t.Log(errs.String()) })
+		cmd.Stderr = t.Output()
 		require.NoError(t, cmd.Start())
 		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-		require.NoError(t, f.Await(ctx, f.Connected), errs.String())
+		require.NoError(t, f.Await(ctx, f.Connected))
 		return cmd
 	}
 	says := func(text string) {
