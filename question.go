@@ -37,14 +37,17 @@ type dueRecord struct {
 
 // questions knows which questions are open, so that chatter costs no look-up in the store.
 type questions struct {
-	mu     sync.Mutex
-	open   map[string]struct{}          // keys
-	sealed map[string]map[string]string // arguments of questions about commands with secrets, by id: never stored
+	mu   sync.Mutex
+	open map[string]openQuestion // by key; at most maxQuestions
 }
 
-func newQuestions() *questions {
-	return &questions{open: map[string]struct{}{}, sealed: map[string]map[string]string{}}
+// openQuestion is what is known of a question without the store.
+type openQuestion struct {
+	id     string            // empty: an earlier process asked
+	sealed map[string]string // arguments of a command with secrets, which are never stored; gone with the question
 }
+
+func newQuestions() *questions { return &questions{open: map[string]openQuestion{}} }
 
 func (q *questions) has(key string) bool {
 	q.mu.Lock()
@@ -60,34 +63,32 @@ func (q *questions) empty() bool {
 	return len(q.open) == 0
 }
 
-func (q *questions) add(key string) bool {
+// add remembers a question in place of an older one under its key; false: too many are open.
+func (q *questions) add(key string, o openQuestion) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if _, ok := q.open[key]; !ok && len(q.open) >= maxQuestions {
 		return false
 	}
-	q.open[key] = struct{}{}
+	q.open[key] = o
 	return true
 }
 
+// remove forgets a question; one that has taken its place stays.
 func (q *questions) remove(key, id string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	delete(q.open, key)
-	delete(q.sealed, id)
+	if o := q.open[key]; id == "" || o.id == "" || o.id == id {
+		delete(q.open, key)
+	}
 }
 
-func (q *questions) seal(id string, options map[string]string) {
+// unseal gives the arguments of a question that this process asked.
+func (q *questions) unseal(key, id string) (map[string]string, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.sealed[id] = options
-}
-
-func (q *questions) unseal(id string) (map[string]string, bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	o, ok := q.sealed[id]
-	return o, ok
+	o, ok := q.open[key]
+	return o.sealed, ok && o.id == id
 }
 
 func askKey(ev *adapter.Event) string {
@@ -104,7 +105,7 @@ func (b *Bot) loadQuestions(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("starling: read the open questions: %w", err)
 		}
-		b.questions.add(entry.Key)
+		b.questions.add(entry.Key, openQuestion{})
 	}
 	return nil
 }
@@ -141,13 +142,13 @@ func (x *run) Ask(ctx context.Context, r *handler.Request, q *handler.Question) 
 	if q.ID == "" || q.Rev != 0 { // a follow-up question is a new one, so that the first one's expiry leaves it alone
 		q.ID = nonce()
 	}
-	if !b.questions.add(key) {
-		return handler.UserErrorf("I am waiting for too many answers already. Try again later.")
-	}
 	rec := askRecord{Version: recordVersion, Question: *q}
+	known := openQuestion{id: q.ID}
 	if q.Secret {
-		b.questions.seal(q.ID, q.Options)
-		rec.Options = nil
+		known.sealed, rec.Options = q.Options, nil
+	}
+	if !b.questions.add(key, known) {
+		return handler.UserErrorf("I am waiting for too many answers already. Try again later.")
 	}
 	value, err := json.Marshal(rec)
 	if err != nil {
@@ -175,7 +176,7 @@ func (x *run) Question(ctx context.Context, ev *adapter.Event) (*handler.Questio
 		return nil, nil // the sweeper tells
 	}
 	if q.Secret {
-		options, ok := b.questions.unseal(q.ID)
+		options, ok := b.questions.unseal(key, q.ID)
 		if !ok { // an earlier process asked, and nothing secret is stored
 			b.questions.remove(key, q.ID)
 			_, err := b.store.Apply(ctx, brain.Op{Key: key, Delete: true, If: brain.At(q.Rev)})
@@ -373,12 +374,12 @@ func (b *Bot) due(ctx context.Context, entry brain.Entry, rec *dueRecord) error 
 type history struct {
 	mu    sync.Mutex
 	lines map[string][]string // by user key, last first
-	order []string            // users, the one unused for longest first
+	order []string            // users, the one who came first at the front
 }
 
 const (
 	historyLines = 20     // of one user
-	historyUsers = 10_000 // the one unused for longest is forgotten
+	historyUsers = 10_000 // the one who came first is forgotten
 )
 
 func (h *history) add(user, line string) {
