@@ -298,3 +298,27 @@ func TestUsageErrors(t *testing.T) {
 		require.False(t, ran)
 	}
 }
+
+// A command that needs what the platform lacks says so and does not run.
+func TestNeeds(t *testing.T) {
+	ran := 0
+	c := handler.Command[handler.None]{Name: "dm", Summary: "Write to you.", Needs: []handler.Verb{handler.VerbDirect},
+		Run: func(context.Context, *handler.Request, handler.None) error { ran++; return nil }}
+	rt := handler.NewRouter()
+	rt.Add(c)
+	tb, err := rt.Build("starling", nil)
+	require.NoError(t, err)
+	for _, lacks := range []bool{false, true} {
+		ran = 0
+		r := handler.NewRequest(message("starling dm"), &commands{recorder{noDirect: lacks}})
+		r.Text, r.Route = "dm", tb.Route("dm")
+		err := r.Handle(context.Background())
+		if !lacks {
+			require.NoError(t, err)
+			require.Equal(t, 1, ran)
+			continue
+		}
+		require.ErrorContains(t, err, "does not let me open direct rooms")
+		require.Zero(t, ran)
+	}
+}

@@ -257,3 +257,36 @@ func TestListingIsBounded(t *testing.T) {
 	require.True(t, strings.HasSuffix(listing(names), "  c49  and 7 more\n"))
 	require.Equal(t, "a  b\n", listing([]string{"a", "b"}))
 }
+
+// Tab goes on behind a command's name: what its arguments may become comes from its declaration.
+func TestCompleteArguments(t *testing.T) {
+	a := New(Config{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard})
+	require.NoError(t, a.RegisterCommands(t.Context(), []adapter.CommandSpec{
+		{Name: "deploy", Aliases: []string{"ship it"}, Complete: func(_ context.Context, typed string) []string {
+			switch typed {
+			case "api to ":
+				return []string{"staging", "prod"}
+			case "a":
+				return []string{"api"}
+			}
+			return nil
+		}},
+		{Name: "ping"},
+	}))
+	for before, want := range map[string]struct {
+		line string
+		list []string
+	}{
+		"deploy a":           {"deploy api ", nil},
+		"starling: deploy a": {"starling: deploy api ", nil},
+		"ship it a":          {"ship it api ", nil},
+		"deploy api to ":     {"deploy api to ", []string{"staging", "prod"}},
+		"deploy x":           {"deploy x ", nil},
+		"ping x":             {"ping x ", nil},
+	} {
+		line, pos, list := a.complete(before, len(before))
+		require.Equal(t, want.line, line, before)
+		require.Equal(t, len(want.line), pos, before)
+		require.Equal(t, want.list, list, before)
+	}
+}
