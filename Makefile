@@ -31,8 +31,8 @@ fuzz: ## every fuzz target, FUZZTIME each
 	done
 
 campaign: ## break a bot 20 times and count what is lost
-	$(GO) run ./internal/campaign -kills 20 -events 4000 -rate 200
-	$(GO) run ./internal/campaign -kills 20 -events 4000 -rate 200 -idempotent -seed 2
+	$(GO) run ./internal/campaign -kills 20 -events 3000 -rate 100
+	$(GO) run ./internal/campaign -kills 20 -events 3000 -rate 100 -idempotent -seed 2
 
 campaign-full: ## 200 kills and 50,000 events where the platform recognises a repeat, 200 kills where it does not
 	$(GO) run ./internal/campaign -kills 200 -events 50000 -rate 500 -idempotent -timeout 40m

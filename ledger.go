@@ -40,6 +40,7 @@ type ledger struct {
 	fenced    bool   // the stored record is another process's
 	doubt     bool   // the outcome of a write could not be found out
 	pending   int    // messages on their way
+	gates     []gate // of what is posted and not yet on record
 	over      bool   // the handlers have ended
 	flush     *time.Timer
 	completed atomic.Bool
@@ -183,6 +184,7 @@ func (d *delivery) commitWith(ctx context.Context, change func(*runRecord), done
 	d.mu.Lock()
 	next, rev, fenced, doubt := d.rec.clone(), d.rev, d.fenced, d.doubt
 	d.dirty = false
+	defer open(d.takeGates())
 	d.mu.Unlock()
 	if fenced {
 		return handler.ErrEnded
@@ -338,6 +340,7 @@ func (d *delivery) remove(ctx context.Context, more ...brain.Op) error {
 	d.mu.Lock()
 	d.stopFlush()
 	rev := d.rev
+	defer open(d.takeGates())
 	d.mu.Unlock()
 	ops := append(more, brain.Op{Key: inboxKey(d.address, d.seq), Delete: true, If: brain.At(d.entryRev)})
 	if rev != 0 {
@@ -376,7 +379,33 @@ func (d *delivery) post(ctx context.Context, key string, parts []*adapter.Messag
 }
 
 func (d *delivery) sending(key string, parts []*adapter.Message, refs []adapter.Ref, resumed bool) *sending {
-	return &sending{parts: parts, refs: refs, resumed: resumed, by: d, key: key}
+	s := &sending{parts: parts, refs: refs, resumed: resumed, by: d, key: key}
+	if d.durable {
+		s.gate = d.bot.gate(parts)
+	}
+	return s
+}
+
+// takeGates gives the gates that the next write opens, whatever becomes of it. d.mu is held.
+func (d *delivery) takeGates() []gate {
+	gates := d.gates
+	d.gates = nil
+	return gates
+}
+
+// keepGate leaves the gate of s to the next write. d.mu is held.
+func (d *delivery) keepGate(s *sending) {
+	if s.inside {
+		s.inside = false
+		d.gates = append(d.gates, s.gate)
+	}
+}
+
+// open opens gates.
+func open(gates []gate) {
+	for _, g := range gates {
+		g.leave()
+	}
 }
 
 // posted notes that some parts are posted.
@@ -389,6 +418,7 @@ func (d *delivery) posted(s *sending) {
 	slot := d.rec.Slots[s.key]
 	slot.Refs = slices.Clone(s.refs)
 	d.rec.Slots[s.key] = slot
+	d.keepGate(s)
 	d.changedAside()
 }
 
@@ -396,6 +426,7 @@ func (d *delivery) posted(s *sending) {
 func (d *delivery) done(s *sending, err error) {
 	d.mu.Lock()
 	d.pending--
+	d.keepGate(s)
 	if errors.Is(err, errLeft) {
 		d.mu.Unlock()
 		return // the store has it
@@ -443,8 +474,13 @@ func (d *delivery) flushRecord() {
 	d.mu.Lock()
 	d.flush = nil
 	need := d.dirty && !d.fenced && !d.completed.Load()
+	var gates []gate
+	if !need {
+		gates = d.takeGates()
+	}
 	d.mu.Unlock()
 	if !need {
+		open(gates)
 		return
 	}
 	if err := d.commit(d.bot.storing, nil, func(*runRecord) {}); err != nil && !errors.Is(err, handler.ErrEnded) {

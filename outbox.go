@@ -17,6 +17,7 @@ const (
 	sendTimeout  = 30 * time.Second       // of one attempt
 	firstBackoff = 250 * time.Millisecond // between attempts; doubles with jitter
 	maxBackoff   = 30 * time.Second
+	gateWait     = 5 * time.Second // for the record of another message, see gate
 )
 
 // outbox posts messages: in one conversation one after the other in the order they were given, over rate limits and
@@ -46,9 +47,46 @@ type sending struct {
 	resumed bool          // an earlier process may have posted the next part
 	by      sender        // is told what becomes of it
 	key     string        // the sender's name for it
+	gate    gate          // nil: there is none
+	inside  bool          // s has passed the gate; by opens it again
 }
 
-// sender is told of each part that was posted but the last, and of the end; both before the lane is free again.
+// gate lets one message at a time be posted and not yet on record, so that the death of the process repeats one at most. It
+// stands before adapters that can neither recognise a repeated key nor find a message again; the others need none. A post
+// that hangs holds the others up for gateWait and no longer.
+type gate chan struct{}
+
+// enter passes the gate: false if it did not open in time, or ctx ended.
+func (g gate) enter(ctx context.Context) bool {
+	select {
+	case g <- struct{}{}:
+		return true
+	default:
+	}
+	t := time.NewTimer(gateWait)
+	defer t.Stop()
+	select {
+	case g <- struct{}{}:
+		return true
+	case <-t.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// leave opens the gate for the next message.
+func (g gate) leave() { <-g }
+
+// leave opens the gate that s is inside of; s.by calls it when what was posted is on record.
+func (s *sending) leave() {
+	if s.inside {
+		s.inside = false
+		s.gate.leave()
+	}
+}
+
+// sender is told of each part that was posted but the last, and of the end; both before the lane is free again. It opens
+// the gate of what was posted.
 type sender interface {
 	posted(s *sending)
 	done(s *sending, err error)
@@ -61,7 +99,7 @@ var errLeft = errors.New("starling: the bot closed before the message was posted
 func (o *outbox) send(ctx context.Context, s *sending) ([]adapter.Ref, error) {
 	to := s.parts[0].To
 	turn := o.enter(to)
-	if turn == nil { // the lane is free: the caller's goroutine does it, unless it turns out to take longer
+	if turn == nil && s.gate == nil { // the lane is free: the caller's goroutine does it, unless it turns out to take longer
 		retry, err := o.attempt(s)
 		if retry == 0 {
 			o.end(to, s, err)
@@ -151,6 +189,9 @@ func (o *outbox) attempt(s *sending) (retry time.Duration, err error) {
 		if wait := src.holdFor(m.To.Room); wait > 0 {
 			return wait, errors.New("starling: the platform asked to wait")
 		}
+		if s.gate != nil && !s.inside {
+			s.inside = s.gate.enter(o.ctx)
+		}
 		ctx, cancel := context.WithTimeout(o.ctx, sendTimeout)
 		ref, err := o.post(ctx, src, s, m)
 		cancel()
@@ -162,6 +203,7 @@ func (o *outbox) attempt(s *sending) (retry time.Duration, err error) {
 			}
 			continue
 		}
+		s.leave()
 		var limited *adapter.RateLimitError
 		switch adapter.OutcomeOf(err) {
 		case adapter.Refused:

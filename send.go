@@ -53,15 +53,21 @@ func (b *Bot) sendOwn(ctx context.Context, m *adapter.Message) ([]adapter.Ref, e
 	for i, p := range parts {
 		p.Key = partKey("", key, i)
 	}
+	s := &sending{parts: parts}
 	own := &ownSending{bot: b, key: outKey(key), rec: outRecord{Version: recordVersion, State: slotAttempted, Parts: parts, Created: time.Now().UTC()}}
 	if b.durable || m.Key != "" {
 		known, refs, err := own.begin(ctx)
 		if err != nil || known {
 			return refs, err
 		}
+		s.gate = b.gate(parts)
 	}
-	return b.outbox.send(ctx, &sending{parts: parts, by: own, key: own.key})
+	s.by, s.key = own, own.key
+	return b.outbox.send(ctx, s)
 }
+
+// gate gives the gate before the adapter of a message; nil if it needs none.
+func (b *Bot) gate(parts []*adapter.Message) gate { return b.sources[parts[0].To.Adapter].gate }
 
 // ownSending records a message of Send.
 type ownSending struct {
@@ -105,9 +111,11 @@ func (o *ownSending) begin(ctx context.Context) (known bool, refs []adapter.Ref,
 func (o *ownSending) posted(s *sending) {
 	o.rec.Refs = slices.Clone(s.refs)
 	o.write(0)
+	s.leave()
 }
 
 func (o *ownSending) done(s *sending, err error) {
+	defer s.leave()
 	if errors.Is(err, errLeft) {
 		return
 	}
@@ -165,7 +173,7 @@ func (b *Bot) recoverSends(ctx context.Context) error {
 			}
 			continue
 		}
-		b.outbox.start(&sending{parts: rec.Parts, refs: rec.Refs, resumed: true, key: entry.Key, by: &ownSending{bot: b, key: entry.Key, rec: rec, rev: entry.Rev}})
+		b.outbox.start(&sending{parts: rec.Parts, refs: rec.Refs, resumed: true, key: entry.Key, gate: b.gate(rec.Parts), by: &ownSending{bot: b, key: entry.Key, rec: rec, rev: entry.Rev}})
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ type source struct {
 	features adapter.Features
 	renderer adapter.Renderer // nil: messages are sent as they are
 	log      *slog.Logger
+	gate     gate // nil: a repeated message is recognised, or nobody sees it
 
 	mu    sync.Mutex
 	holds map[string]time.Time // room -> when the platform takes messages again; "" = any room
@@ -44,7 +45,11 @@ const (
 
 func newSource(a adapter.Adapter, log *slog.Logger) *source {
 	r, _ := adapter.As[adapter.Renderer](a)
-	return &source{name: a.Name(), adapter: a, features: a.Features(), renderer: r, log: log, holds: map[string]time.Time{}, state: sourceNew}
+	s := &source{name: a.Name(), adapter: a, features: a.Features(), renderer: r, log: log, holds: map[string]time.Time{}, state: sourceNew}
+	if _, finds := adapter.As[adapter.Finder](a); !finds && s.features.IdempotentSend == 0 && !s.features.Local {
+		s.gate = make(gate, 1)
+	}
+	return s
 }
 
 // run runs the adapter until ctx ends, its source is exhausted or it says that going on is useless. A panic is logged and

@@ -19,6 +19,7 @@ import (
 // stage is an adapter and a running bot for tests of the pipeline: events go in through say, what the bot posts is in posts.
 type stage struct {
 	t    testing.TB
+	feat adapter.Features
 	bot  *starling.Bot
 	sink adapter.Sink
 	stop func() error // ends the bot and gives what Run returned
@@ -27,6 +28,7 @@ type stage struct {
 	mu    sync.Mutex
 	posts []post
 	fail  func(n int, m *adapter.Message) error // of the n-th send, from 1
+	hang  func(m *adapter.Message)              // returns when the message may be posted
 	sends int
 	next  int
 	ready chan struct{}
@@ -44,7 +46,7 @@ func (p post) String() string {
 
 func (*stage) Name() string { return "stage" }
 
-func (*stage) Features() adapter.Features { return adapter.Features{Threads: true, Local: true} }
+func (s *stage) Features() adapter.Features { return s.feat }
 
 func (s *stage) Run(ctx context.Context, sink adapter.Sink) error {
 	s.sink = sink
@@ -57,6 +59,9 @@ func (s *stage) Run(ctx context.Context, sink adapter.Sink) error {
 }
 
 func (s *stage) Send(_ context.Context, m *adapter.Message) (adapter.Ref, error) {
+	if s.hang != nil {
+		s.hang(m)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sends++
@@ -87,7 +92,13 @@ func (s *stage) OpenDirect(_ context.Context, user string) (adapter.Room, error)
 // play starts a bot on a stage; routes are made by add.
 func play(t testing.TB, cfg starling.Config, add func(rt *handler.Router)) *stage {
 	t.Helper()
-	s := &stage{t: t, ready: make(chan struct{}), end: make(chan struct{}), log: &lockedBuffer{}}
+	return playOn(t, adapter.Features{Threads: true, Local: true}, cfg, add)
+}
+
+// playOn is play on a platform that can do something else.
+func playOn(t testing.TB, can adapter.Features, cfg starling.Config, add func(rt *handler.Router)) *stage {
+	t.Helper()
+	s := &stage{t: t, feat: can, ready: make(chan struct{}), end: make(chan struct{}), log: &lockedBuffer{}}
 	rt := handler.NewRouter()
 	add(rt)
 	cfg.Router = rt

@@ -31,8 +31,11 @@ type inner struct {
 	sent atomic.Int64
 }
 
-func (*inner) Name() string               { return adapterName }
-func (*inner) Features() adapter.Features { return adapter.Features{} }
+func (*inner) Name() string { return adapterName }
+
+// Features says that a repeated message is recognised, as on Slack, Discord and Mattermost: else one message at a time is
+// posted, and its rate is that of the store's commits.
+func (*inner) Features() adapter.Features { return adapter.Features{IdempotentSend: idempotentFor} }
 
 func (a *inner) Run(ctx context.Context, sink adapter.Sink) error {
 	a.sink <- sink
