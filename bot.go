@@ -34,6 +34,8 @@ type Bot struct {
 	watchdog  watchdog
 	outbox    *outbox
 	questions *questions
+	buttons   buttons
+	cancels   bool // there is a command that cancels a job
 	history   history
 	stats     stats
 
@@ -100,6 +102,8 @@ func New(cfg Config) (*Bot, error) {
 	if b.durable {
 		b.mailboxes.refill = b.refill
 	}
+	b.cancels = len(table.Match(&adapter.Event{Kind: adapter.KindClick, Click: &adapter.Click{Command: cancelCommand + "x"}}).Routes) > 0 &&
+		table.Route("cancel") != nil
 	b.mux = b.newMux()
 	return b, nil
 }
@@ -130,7 +134,7 @@ func (b *Bot) Run(ctx context.Context) error {
 	defer b.running.Store(false)
 	sweeping, stopSweeping := context.WithCancel(b.storing)
 	defer stopSweeping()
-	if err := b.loadQuestions(ctx); err != nil {
+	if err := errors.Join(b.loadQuestions(ctx), b.loadChoices(ctx)); err != nil {
 		return errors.Join(err, b.shut())
 	}
 	if b.durable {

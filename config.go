@@ -51,6 +51,8 @@ type Config struct {
 	DrainTimeout time.Duration // for handlers to finish when the bot stops; default 10 s
 	MaxAge       time.Duration // events older than this when they arrive are not run, unless their route has RunLate; default 10 min
 	SendFor      time.Duration // how long posting a message is tried before it is given up; default 1 h
+	ButtonsFor   time.Duration // how long the buttons of a message work; default 24 h
+	MaxParts     int           // a message that takes more parts is posted as its first and a file with the whole, where there are files; default 5
 
 	Workers  int // handlers that run at once; default 256
 	Attempts int // runs of an event that asks for a retry or meets crashes, before it is put aside; default 3
@@ -79,6 +81,8 @@ func (c Config) withDefaults() (Config, error) {
 	def(&c.DrainTimeout, 10*time.Second)
 	def(&c.MaxAge, 10*time.Minute)
 	def(&c.SendFor, time.Hour)
+	def(&c.ButtonsFor, 24*time.Hour)
+	def(&c.MaxParts, 5)
 	def(&c.Workers, 256)
 	def(&c.Attempts, 3)
 	def(&c.Limits.UserRate, 10)
@@ -106,13 +110,13 @@ func (c Config) withDefaults() (Config, error) {
 	for _, d := range []struct {
 		name string
 		v    time.Duration
-	}{{"Timeout", c.Timeout}, {"Grace", c.Grace}, {"SlowAfter", c.SlowAfter}, {"DrainTimeout", c.DrainTimeout}, {"MaxAge", c.MaxAge}, {"SendFor", c.SendFor}} {
+	}{{"Timeout", c.Timeout}, {"Grace", c.Grace}, {"SlowAfter", c.SlowAfter}, {"DrainTimeout", c.DrainTimeout}, {"MaxAge", c.MaxAge}, {"SendFor", c.SendFor}, {"ButtonsFor", c.ButtonsFor}} {
 		if d.v < 0 {
 			wrong("Config.%s is %v: give a positive time, or leave it 0 for the default", d.name, d.v)
 		}
 	}
-	if c.Workers < 0 || c.Attempts < 0 || c.Limits.Waiting < 0 || c.Limits.Buckets < 0 || c.Limits.UserBurst < 0 || c.Limits.RoomBurst < 0 {
-		wrong("Config: Workers, Attempts and the numbers of Limits are positive, or 0 for the default")
+	if c.Workers < 0 || c.Attempts < 0 || c.MaxParts < 0 || c.Limits.Waiting < 0 || c.Limits.Buckets < 0 || c.Limits.UserBurst < 0 || c.Limits.RoomBurst < 0 {
+		wrong("Config: Workers, Attempts, MaxParts and the numbers of Limits are positive, or 0 for the default")
 	}
 	if addr, err := httpAddress(c.HTTP); err != nil {
 		errs = append(errs, err)

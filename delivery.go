@@ -48,7 +48,11 @@ const (
 func (d *delivery) begin() {
 	b := d.bot
 	if d.notice != "" {
-		d.say(d.newRun(nil, 1), "notice", d.notice)
+		only := ""
+		if d.ev.Kind == adapter.KindClick { // nobody else saw the press
+			only = d.ev.User.ID
+		}
+		d.tell(d.newRun(nil, 1), "notice", &adapter.Message{To: d.address, Text: d.notice, Origin: d.ev.Origin, Only: only})
 		d.finish()
 		return
 	}
@@ -61,6 +65,10 @@ func (d *delivery) begin() {
 		d.routes = sel.Routes
 	}
 	b.stats.handled.Add(1)
+	if d.stale() {
+		d.finish()
+		return
+	}
 	d.runFrom(0)
 }
 
@@ -153,7 +161,7 @@ func (d *delivery) runRoute(i int) outcome {
 			return ended
 		}
 		if !route.Declared() {
-			if err := x.recordBegin(b.storing); err != nil {
+			if err := x.recordBegin(b.storing, true); err != nil {
 				d.leave("record that the handler begins", err)
 				return gone
 			}
@@ -173,6 +181,9 @@ func (d *delivery) runRoute(i int) outcome {
 		if d.durable && err != nil && b.handling.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, handler.ErrStopping)) {
 			log().Warn("the bot stops before the handler ended; the event is for the next start")
 			return gone
+		}
+		if err == nil {
+			x.useAfter()
 		}
 		again, wait := x.settle(err)
 		if !again {
@@ -214,6 +225,7 @@ func (d *delivery) interrupted(x *run) bool {
 	if line == "" {
 		line = d.text
 	}
+	x.interruptProgress()
 	text := adapter.Format("%s: interrupted, outcome unknown. Look before you repeat it:\n%s", d.ev.User, line)
 	d.say(x, "interrupted", text)
 	if d.ev.Room.Kind != adapter.RoomDirect && d.ev.User.ID != "" {
@@ -375,6 +387,9 @@ func (d *delivery) leave(what string, err error) {
 func (d *delivery) dead(reason string) {
 	b := d.bot
 	b.stats.dead.Add(1)
+	for _, r := range d.routes {
+		d.newRun(r, 1).interruptProgress()
+	}
 	b.log.Error("an event is put aside as a dead letter", "id", handler.CorrelationID(d.id), "reason", reason)
 	if d.durable {
 		if err := d.remove(b.storing, d.deadOp(reason)); err != nil {

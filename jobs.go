@@ -19,9 +19,7 @@ func (b *Bot) Jobs() []handler.Job {
 		job := handler.Job{
 			ID: handler.CorrelationID(x.d.id), Route: x.route.ID, User: x.d.ev.User, Room: x.d.ev.Room, Address: x.d.address, Since: x.begun,
 		}
-		if p := x.progress.Load(); p != nil {
-			job.Progress = *p
-		}
+		job.Progress = x.progress.plain()
 		jobs = append(jobs, job)
 	}
 	slices.SortStableFunc(jobs, func(a, b handler.Job) int { return a.Since.Compare(b.Since) })

@@ -29,7 +29,8 @@ type run struct {
 	state    atomic.Int32   // runState
 	counts   map[string]int // guarded by d.mu
 	begun    time.Time
-	progress atomic.Pointer[string]
+	progress progress
+	used     atomic.Bool                  // the button that was pressed is marked
 	canceled atomic.Pointer[adapter.User] // by whom
 }
 
@@ -104,6 +105,7 @@ func (x *run) execute() (err error, cut bool) {
 	}
 	b.watchdog.add(&x.watch)
 	err = x.call()
+	x.endProgress(err)
 	b.watchdog.remove(&x.watch)
 	cancel(nil)
 	return err, !x.state.CompareAndSwap(runOpen, runReturned)
@@ -132,10 +134,8 @@ func (x *run) Begin(ctx context.Context, r *handler.Request) error {
 	if err := x.open(); err != nil {
 		return err
 	}
-	if x.d.reports(x.route) {
-		if err := x.recordBegin(ctx); err != nil {
-			return err
-		}
+	if err := x.recordBegin(ctx, x.d.reports(x.route)); err != nil {
+		return err
 	}
 	if x.route.Background {
 		x.d.line.leave(false)
@@ -143,9 +143,25 @@ func (x *run) Begin(ctx context.Context, r *handler.Request) error {
 	return nil
 }
 
-// recordBegin records that a handler which is not to begin twice begins.
-func (x *run) recordBegin(ctx context.Context) error {
-	return x.d.commit(ctx, nil, func(r *runRecord) { r.Begun = append(r.Begun, x.route.ID) })
+// recordBegin records that a handler begins: one that is not to begin twice, and that the button it was asked with is used.
+func (x *run) recordBegin(ctx context.Context, reports bool) error {
+	op, rec, err := x.use(ctx)
+	if err != nil || op == nil && !reports {
+		return err
+	}
+	err = x.d.commit(ctx, op, func(r *runRecord) {
+		if reports {
+			r.Begun = append(r.Begun, x.route.ID)
+		}
+	})
+	if errors.Is(err, brain.ErrConflict) {
+		return handler.UserErrorf("%s: somebody was faster.", x.d.ev.User)
+	}
+	if err == nil && op != nil {
+		x.used.Store(true)
+		x.d.bot.retire(x.d.ev, rec)
+	}
+	return err
 }
 
 // slow lets the next event of the conversation begin.
@@ -179,9 +195,6 @@ func (x *run) cut() {
 func (x *run) EndsAt(_ *handler.Request, at time.Time) {
 	x.d.bot.watchdog.endsAt(&x.watch, at, x.d.bot.cfg.Grace)
 }
-
-// Progress notes how far the handler is.
-func (x *run) Progress(_ *handler.Request, text string) { x.progress.Store(&text) }
 
 // Jobs lists the handlers that run.
 func (x *run) Jobs() []handler.Job { return x.d.bot.Jobs() }
@@ -222,6 +235,10 @@ func (x *run) send(ctx context.Context, slot string, m *adapter.Message) ([]adap
 // enqueue renders m, records it as attempted and posts it; a message that the record knows is not posted again.
 func (x *run) enqueue(ctx context.Context, slot string, m *adapter.Message) ([]adapter.Ref, error) {
 	d := x.d
+	m, err := d.bot.privately(ctx, m)
+	if err != nil {
+		return nil, err
+	}
 	parts, err := d.bot.render(m)
 	if err != nil || len(parts) == 0 {
 		return nil, err
@@ -246,15 +263,20 @@ func (x *run) enqueue(ctx context.Context, slot string, m *adapter.Message) ([]a
 		return nil, err
 	case known == slotSent:
 		if named && before != sum {
-			return refs, x.edit(ctx, refs, m)
+			return x.editSlot(ctx, key, sum, refs, m)
 		}
 		return refs, nil
+	}
+	ops, err := d.bot.arm(ctx, d.id+slotSep+key, m, parts)
+	switch {
+	case err != nil:
+		return nil, err
 	case known == slotAttempted:
 		return d.post(ctx, key, parts, refs, true)
 	}
-	err = d.commit(ctx, nil, func(r *runRecord) {
+	err = d.commitWith(ctx, func(r *runRecord) {
 		put(&r.Slots, key, slotRecord{State: slotAttempted, Parts: parts, Digest: sum})
-	})
+	}, nil, ops...)
 	if err != nil {
 		return nil, err
 	}
@@ -271,18 +293,31 @@ func (x *run) nth(sum string) string {
 }
 
 // Edit replaces the content of all parts of a message: the text that is rendered now is laid over the parts that there are.
-func (x *run) Edit(ctx context.Context, _ *handler.Request, refs []adapter.Ref, m *adapter.Message) error {
+func (x *run) Edit(ctx context.Context, _ *handler.Request, refs []adapter.Ref, m *adapter.Message) ([]adapter.Ref, error) {
 	if err := x.open(); err != nil {
-		return err
+		return nil, err
 	}
-	return x.edit(ctx, refs, m)
+	return x.d.bot.outgoing(ctx, m, func(ctx context.Context, m *adapter.Message) ([]adapter.Ref, error) {
+		return x.d.bot.edit(ctx, fmt.Sprint("edit", refs), refs, m)
+	})
 }
 
-func (x *run) edit(ctx context.Context, refs []adapter.Ref, m *adapter.Message) error {
-	_, err := x.d.bot.outgoing(ctx, m, func(ctx context.Context, m *adapter.Message) ([]adapter.Ref, error) {
-		return refs, x.d.bot.edit(ctx, refs, m)
-	})
-	return err
+// editSlot replaces the content of a message of this delivery, which has been through the outgoing chain, and notes what
+// it now is.
+func (x *run) editSlot(ctx context.Context, key, sum string, refs []adapter.Ref, m *adapter.Message) ([]adapter.Ref, error) {
+	d := x.d
+	refs, err := d.bot.edit(ctx, d.id+slotSep+key, refs, m)
+	if err != nil {
+		return refs, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	longer := len(refs) != len(d.rec.Slots[key].Refs)
+	put(&d.rec.Slots, key, slotRecord{State: slotSent, Refs: refs, Digest: sum})
+	if d.durable && longer { // else a run again edits once more, which changes nothing
+		d.changedAside()
+	}
+	return refs, nil
 }
 
 // Delete removes all parts of a message.

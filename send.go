@@ -42,6 +42,10 @@ func (b *Bot) Send(ctx context.Context, m *adapter.Message) ([]adapter.Ref, erro
 }
 
 func (b *Bot) sendOwn(ctx context.Context, m *adapter.Message) ([]adapter.Ref, error) {
+	m, err := b.privately(ctx, m)
+	if err != nil {
+		return nil, err
+	}
 	parts, err := b.render(m)
 	if err != nil || len(parts) == 0 {
 		return nil, err
@@ -53,14 +57,22 @@ func (b *Bot) sendOwn(ctx context.Context, m *adapter.Message) ([]adapter.Ref, e
 	for i, p := range parts {
 		p.Key = partKey("", key, i)
 	}
+	ops, err := b.arm(ctx, "send "+key, m, parts)
+	if err != nil {
+		return nil, err
+	}
 	s := &sending{parts: parts}
 	own := &ownSending{bot: b, key: outKey(key), rec: outRecord{Version: recordVersion, State: slotAttempted, Parts: parts, Created: time.Now().UTC()}}
 	if b.durable || m.Key != "" {
-		known, refs, err := own.begin(ctx)
+		known, refs, err := own.begin(ctx, ops)
 		if err != nil || known {
 			return refs, err
 		}
 		s.gate = b.gate(parts)
+	} else if len(ops) > 0 {
+		if _, err := b.store.Apply(ctx, ops...); err != nil {
+			return nil, fmt.Errorf("starling: send: %w", err)
+		}
 	}
 	s.by, s.key = own, own.key
 	return b.outbox.send(ctx, s)
@@ -77,13 +89,13 @@ type ownSending struct {
 	rev uint64 // 0: not recorded
 }
 
-// begin records that the message is attempted. known: it was begun before.
-func (o *ownSending) begin(ctx context.Context) (known bool, refs []adapter.Ref, err error) {
+// begin records that the message is attempted, in one step with ops. known: it was begun before.
+func (o *ownSending) begin(ctx context.Context, ops []brain.Op) (known bool, refs []adapter.Ref, err error) {
 	value, err := json.Marshal(o.rec)
 	if err != nil {
 		return false, nil, fmt.Errorf("starling: send: the message cannot be stored: %w", err)
 	}
-	revs, err := o.bot.store.Apply(ctx, brain.Op{Key: o.key, Value: value})
+	revs, err := o.bot.store.Apply(ctx, append([]brain.Op{{Key: o.key, Value: value}}, ops...)...)
 	if err == nil {
 		o.rev = revs[0]
 		return false, nil, nil
@@ -189,7 +201,29 @@ func (b *Bot) outgoing(ctx context.Context, m *adapter.Message, final handler.Se
 	return b.table.Outgoing(final)(ctx, &c)
 }
 
-// render makes the messages that are posted: none where there is nothing to say.
+// privately gives m for the direct room of whom alone it is for, where the platform cannot hide a message in a room.
+func (b *Bot) privately(ctx context.Context, m *adapter.Message) (*adapter.Message, error) {
+	src := b.sources[m.To.Adapter]
+	if m.Only == "" || src == nil || src.features.Hides(m) {
+		return m, nil
+	}
+	opener, err := verb[adapter.DirectOpener](b, src.name, "hide a message in a room or open a direct one")
+	if err != nil {
+		return nil, err
+	}
+	room, err := opener.OpenDirect(ctx, m.Only)
+	if err != nil {
+		return nil, fmt.Errorf("starling: a message for %s alone: %w", m.Only, err)
+	}
+	c := *m
+	if c.Only = ""; c.To.Room != room.ID {
+		c.To, c.Origin = adapter.Address{Adapter: m.To.Adapter, Room: room.ID}, ""
+	}
+	return &c, nil
+}
+
+// render makes the messages that are posted: none where there is nothing to say. What takes more than Config.MaxParts
+// messages becomes the first of them and a file with the whole.
 func (b *Bot) render(m *adapter.Message) ([]*adapter.Message, error) {
 	if empty(m) {
 		return nil, nil
@@ -197,6 +231,10 @@ func (b *Bot) render(m *adapter.Message) ([]*adapter.Message, error) {
 	src := b.sources[m.To.Adapter]
 	if src == nil {
 		return nil, fmt.Errorf("starling: send to %s: the bot has no adapter %q: %w", m.To, m.To.Adapter, adapter.ErrNotFound)
+	}
+	m, err := adapter.Fit(m, src.features)
+	if err != nil {
+		return nil, err
 	}
 	if src.renderer == nil {
 		c := *m
@@ -206,37 +244,61 @@ func (b *Bot) render(m *adapter.Message) ([]*adapter.Message, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starling: render for %s: %w", m.To, err)
 	}
+	if len(parts) > b.cfg.MaxParts && src.features.Files {
+		one := *parts[len(parts)-1] // with what is not text
+		first := parts[0]
+		one.Text, one.Notify, one.Key = first.Text, first.Notify, first.Key
+		whole := adapter.NewFile("message.md", "text/markdown", []byte(adapter.PlainText(m.Text)))
+		one.Files = append([]adapter.File{whole}, one.Files...)
+		return []*adapter.Message{&one}, nil
+	}
 	return parts, nil
 }
 
-// edit replaces the content of a message that was posted in len(refs) parts.
-func (b *Bot) edit(ctx context.Context, refs []adapter.Ref, m *adapter.Message) error {
+// edit replaces the content of a message that was posted in len(refs) parts, and gives the refs that it has then: parts
+// that are too many are deleted, and what needs more is posted below. what names the message for its buttons.
+func (b *Bot) edit(ctx context.Context, what string, refs []adapter.Ref, m *adapter.Message) ([]adapter.Ref, error) {
 	if len(refs) == 0 {
-		return nil
+		return nil, nil
 	}
 	e, err := verb[adapter.Editor](b, refs[0].Adapter, "edit")
 	if err != nil {
-		return err
+		return refs, err
 	}
 	parts, err := b.render(m)
 	switch {
 	case err != nil:
-		return err
+		return refs, err
 	case len(parts) == 0:
-		return fmt.Errorf("starling: edit: the new text is empty; delete the message instead: %w", adapter.ErrInvalid)
-	case len(parts) > len(refs):
-		return fmt.Errorf("starling: edit: the new text takes %d messages and the old one had %d: %w", len(parts), len(refs), adapter.ErrTooLong)
+		return refs, fmt.Errorf("starling: edit: the new text is empty; delete the message instead: %w", adapter.ErrInvalid)
+	}
+	ops, err := b.arm(ctx, what, m, parts)
+	if err != nil {
+		return refs, err
+	}
+	if len(ops) > 0 {
+		if _, err := b.store.Apply(ctx, ops...); err != nil {
+			return refs, fmt.Errorf("starling: edit: %w", err)
+		}
 	}
 	src := b.sources[refs[0].Adapter]
-	for i, p := range parts {
+	for i, p := range parts[:min(len(parts), len(refs))] {
 		if err := src.patiently(ctx, refs[i].Room, func() error { return e.Edit(ctx, refs[i], p) }); err != nil {
-			return err
+			return refs, err
 		}
 	}
 	if len(parts) < len(refs) {
-		return b.delete(ctx, refs[len(parts):])
+		return refs[:len(parts):len(parts)], b.delete(ctx, refs[len(parts):])
 	}
-	return nil
+	more := parts[len(refs):]
+	if len(more) == 0 {
+		return refs, nil
+	}
+	for i, p := range more {
+		p.Key = partKey(what, nonce(), i)
+	}
+	added, err := b.outbox.send(ctx, &sending{parts: more, by: &ownSending{bot: b}})
+	return append(refs[:len(refs):len(refs)], added...), err
 }
 
 // delete removes messages.

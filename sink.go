@@ -64,6 +64,15 @@ func (b *Bot) take(ctx context.Context, src *source, ev *adapter.Event) error {
 		}
 		return nil
 	}
+	if over, err := b.press(ctx, ev); over || err != nil {
+		if err != nil {
+			b.stats.failing.Add(1)
+			b.storeFailed(err)
+			return err
+		}
+		b.stats.ignored.Add(1)
+		return nil
+	}
 	ev, ok := b.table.Rewrite(ev)
 	if !ok {
 		b.stats.ignored.Add(1)

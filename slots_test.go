@@ -116,7 +116,7 @@ func TestSlots(t *testing.T) {
 				crash()
 				return p.Edit(ctx, "done")
 			})
-		}, []string{"C1> post of attempt 1", "C1> progress of attempt 1"}, []string{"edit 1: post of attempt 2", "edit 2: progress of attempt 2", "edit 1: done"}, false},
+		}, []string{"C1> post of attempt 1", "C1> progress of attempt 1 · 0 s"}, []string{"edit 1: post of attempt 2", "edit 2: progress of attempt 2 · 0 s", "edit 1: done", "edit 2: progress of attempt 2 · done · 0 s"}, false},
 		"what Recover and the bot say": {"x", func(rt *handler.Router, crash func()) {
 			rt.Use(middleware.Recover())
 			rt.Hear("x", func(ctx context.Context, r *handler.Request) error { panic("boom") })

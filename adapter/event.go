@@ -92,12 +92,15 @@ type Invocation struct {
 	// Options are the typed arguments by name, where the platform has them; a value is a string, a bool or a number's
 	// decimal text.
 	Options map[string]string `json:"options,omitempty"`
+	// Form is the Form.ID of a form that was filled in; Command and Text are then empty and Options what was entered.
+	Form string `json:"form,omitempty"`
 }
 
 // Click is a pressed button.
 type Click struct {
 	Command string `json:"command"`          // Button.Command: passes the same parser and policy as typing it
 	Label   string `json:"label,omitempty"`  // what stood on the button
+	Token   string `json:"token,omitempty"`  // the bot's name for the button, set by the bot; empty for one that it did not make
 	Message Ref    `json:"message,omitzero"` // the message that carries the button
 }
 

@@ -41,7 +41,9 @@ type Features struct {
 	Buttons   bool // Message.Buttons are shown and pressed
 	Files     bool // Message.Files are posted
 	Ephemeral bool // Message.Only is honoured in a room
-	Fields    bool // Message.Fields are shown natively
+	// EphemeralOrigin: Ephemeral holds only for the answer to an event that has an Origin.
+	EphemeralOrigin bool
+	Fields          bool // Message.Fields are shown natively
 
 	// IdempotentSend says for how long the platform recognises a repeated Message.Key and posts it once; 0 = it does not.
 	IdempotentSend time.Duration

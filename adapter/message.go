@@ -14,6 +14,8 @@ type Message struct {
 	Only    string   `json:"only,omitempty"` // a user's ID: nobody else sees the message. Never shown to the room instead
 	// Notify asks for a mass mention. It is the only way to one: no text can make it.
 	Notify Notify `json:"notify,omitempty"`
+	// Reusable: the buttons may be pressed more than once, until they expire. Else the first press uses all of them.
+	Reusable bool `json:"reusable,omitempty"`
 	// Previews lets the platform unfold links. Off by default: an unfolded link is a request somebody else chose.
 	Previews bool `json:"previews,omitempty"`
 
@@ -36,7 +38,8 @@ type Field struct {
 	Short bool   `json:"short,omitempty"`
 }
 
-// Button is a command that can be pressed: a click passes the same parser, policy and audit as typing Command.
+// Button is a command that can be pressed: a click passes the same parser, policy and audit as typing Command. An adapter
+// takes Command as it is and gives it back in Click.Command; the bot hands it a short token in its place.
 type Button struct {
 	Label   string      `json:"label"`
 	Command string      `json:"command"`

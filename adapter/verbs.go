@@ -90,6 +90,32 @@ type ArgSpec struct {
 	Secret   bool     `json:"secret,omitempty"`
 }
 
+// FormOpener shows a window of the platform (a modal) in which several values are entered at once, as the first answer to an
+// event that has an Origin. What is entered comes back as a [KindInvocation] with Invocation.Form and Invocation.Options; a
+// window that is closed unanswered says nothing. Errors: [ErrUnsupported] where this origin has no window, [ErrNotFound]
+// when its time is over, [ErrTooLong] for more fields than the window takes.
+type FormOpener interface {
+	OpenForm(ctx context.Context, origin string, f *Form) error
+}
+
+// Form is what a window asks for.
+type Form struct {
+	ID     string // comes back as Invocation.Form: opaque, at most 64 bytes of letters, digits and "-_."
+	Title  string
+	Fields []FormField
+}
+
+// FormField is one value that a form asks for.
+type FormField struct {
+	Name     string // comes back as the key in Invocation.Options; lower case
+	Label    string
+	Hint     string
+	Value    string   // what stands there at first
+	Choices  []string // the values that are allowed; empty = any text
+	Required bool
+	Long     bool // several lines
+}
+
 // Historian reads what was said in a room after the message with the order stamp after (exclusive; empty: as far back as
 // the platform gives), oldest first. Events are marked Backfilled and have the ids that live delivery gives them.
 type Historian interface {

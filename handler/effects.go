@@ -14,8 +14,9 @@ type Effects interface {
 	// Send posts m. slot names the message within the delivery: a run that comes again gets the recorded refs and posts
 	// nothing. The empty slot is named by the content and its how-manieth occurrence.
 	Send(ctx context.Context, r *Request, slot string, m *adapter.Message) ([]adapter.Ref, error)
-	// Edit replaces the content of a message; refs are what Send returned.
-	Edit(ctx context.Context, r *Request, refs []adapter.Ref, m *adapter.Message) error
+	// Edit replaces the content of a message; refs are what Send returned. It gives the refs that it has now: a longer text
+	// takes more messages.
+	Edit(ctx context.Context, r *Request, refs []adapter.Ref, m *adapter.Message) ([]adapter.Ref, error)
 	// Delete removes all parts of a message.
 	Delete(ctx context.Context, r *Request, refs []adapter.Ref) error
 	// React puts an emoji on a message.
@@ -49,8 +50,8 @@ type Effects interface {
 	Can(adapterName string, v Verb) bool
 	// Zone is that of dates and times of day.
 	Zone() *time.Location
-	// Progress notes how far the handler is, for the list of jobs.
-	Progress(r *Request, text string)
+	// Progress shows how far the handler is, where it was asked and in the list of jobs.
+	Progress(ctx context.Context, r *Request, p Progress) error
 	// Jobs lists the handlers that run now, longest first.
 	Jobs() []Job
 	// Cancel ends the context of the handlers with that id; false where none has it.

@@ -17,7 +17,8 @@ import (
 
 // recorder is the Effects of these tests: it remembers what a handler does and keeps state in maps.
 type recorder struct {
-	handler.Effects // what these tests do not use: nil, so that using it fails
+	longer          []adapter.Ref // what an edit adds
+	handler.Effects               // what these tests do not use: nil, so that using it fails
 
 	features adapter.Features
 	noDirect bool  // the platform has no direct rooms
@@ -53,9 +54,9 @@ func (e *recorder) Send(_ context.Context, _ *handler.Request, slot string, m *a
 	return []adapter.Ref{{Address: m.To, ID: fmt.Sprintf("%da", len(e.sent))}, {Address: m.To, ID: fmt.Sprintf("%db", len(e.sent))}}, nil
 }
 
-func (e *recorder) Edit(_ context.Context, _ *handler.Request, refs []adapter.Ref, m *adapter.Message) error {
+func (e *recorder) Edit(_ context.Context, _ *handler.Request, refs []adapter.Ref, m *adapter.Message) ([]adapter.Ref, error) {
 	e.did = append(e.did, fmt.Sprintf("edit %s: %s", ids(refs), m.Text))
-	return nil
+	return append(refs, e.longer...), nil
 }
 
 func (e *recorder) Delete(_ context.Context, _ *handler.Request, refs []adapter.Ref) error {
@@ -77,7 +78,10 @@ func (e *recorder) OpenDirect(_ context.Context, _, userID string) (adapter.Room
 
 func (e *recorder) EndsAt(_ *handler.Request, t time.Time) { e.ends = append(e.ends, t) }
 
-func (e *recorder) Progress(_ *handler.Request, text string) { e.did = append(e.did, "progress "+text) }
+func (e *recorder) Progress(_ context.Context, _ *handler.Request, p handler.Progress) error {
+	e.did = append(e.did, fmt.Sprintf("progress %s %d/%d", p.Text, p.Done, p.Total))
+	return nil
+}
 
 func (e *recorder) Can(string, handler.Verb) bool { return !e.noDirect }
 

@@ -67,7 +67,7 @@ func (d *declared) ask(ctx context.Context, r *Request, q Question) error {
 // putQuestion posts a question, after what was wrong with the last answer.
 func (r *Request) putQuestion(ctx context.Context, q *Question, before string) error {
 	m := r.message(r.Event.Address(), before+q.Prompt)
-	if len(q.Choices) > 0 && r.effects.Features(r.Event.Adapter).Buttons {
+	if r.effects.Features(r.Event.Adapter).Buttons { // else the words are there to be typed
 		for _, c := range q.Choices {
 			m.Buttons = append(m.Buttons, adapter.Button{Label: c, Command: answerCommand + " " + q.ID + " " + c})
 		}
@@ -100,7 +100,10 @@ func (t *Table) answer(ctx context.Context, r *Request) error {
 	if rest, ok := strings.CutPrefix(text, answerCommand+" "); ok {
 		id, value, _ := strings.Cut(strings.TrimSpace(rest), " ")
 		if q == nil || q.ID != id {
-			return r.Whisper(ctx, "That question is not yours, or it is over.")
+			if err := r.Whisper(ctx, "That question is not yours, or it is over."); err != nil {
+				return err
+			}
+			return Refused("another question") // the button stays for whose it is
 		}
 		text, addressed = value, true
 	}

@@ -2,7 +2,6 @@ package handler
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 
@@ -108,19 +107,29 @@ func (r *Request) Post(ctx context.Context, format string, args ...any) (*Posted
 	return r.send(ctx, slot, r.message(r.Event.Address(), adapter.Format(format, args...)))
 }
 
-// Progress shows how far a long handler is: one message where it was asked, edited in place. Where the platform cannot
-// edit, the first one stands. When the event comes again it is the same message.
+// Progress is how far a handler is.
+type Progress struct {
+	Text        string // portable Markdown
+	Done, Total int64  // Total 0: nobody knows how much there is
+}
+
+// Progress shows how far a long handler is: one message where it was asked, with the time since the handler began, edited in
+// place at most once a second; what comes faster is left out, but for the last. It has a button that cancels the job where the
+// bot has that command (handler/jobs). When the handler has ended the message says how. Where the platform cannot edit, the
+// first and the last are posted. When the event comes again, it is the same message.
 func (r *Request) Progress(ctx context.Context, format string, args ...any) error {
 	if false {
 		_ = fmt.Sprintf(format, args...)
 	}
-	text := adapter.Format(format, args...)
-	r.effects.Progress(r, adapter.PlainText(text))
-	_, err := r.send(ctx, "progress", r.message(r.Event.Address(), text))
-	if errors.Is(err, adapter.ErrUnsupported) {
-		return nil
+	return r.effects.Progress(ctx, r, Progress{Text: adapter.Format(format, args...)})
+}
+
+// ProgressOf is Progress with a bar and percent: done of total, in any unit.
+func (r *Request) ProgressOf(ctx context.Context, done, total int64, format string, args ...any) error {
+	if false {
+		_ = fmt.Sprintf(format, args...)
 	}
-	return err
+	return r.effects.Progress(ctx, r, Progress{Text: adapter.Format(format, args...), Done: done, Total: total})
 }
 
 func (r *Request) message(to adapter.Address, text string) *adapter.Message {
@@ -146,7 +155,8 @@ type Posted struct {
 	m    *adapter.Message
 }
 
-// Edit replaces the text. adapter.ErrUnsupported where the platform cannot.
+// Edit replaces the text; a longer one takes more messages, which come below. adapter.ErrUnsupported where the platform
+// cannot edit.
 func (p *Posted) Edit(ctx context.Context, format string, args ...any) error {
 	if false {
 		_ = fmt.Sprintf(format, args...)
@@ -156,7 +166,11 @@ func (p *Posted) Edit(ctx context.Context, format string, args ...any) error {
 	if len(p.Refs) == 0 {
 		return fmt.Errorf("edit: the platform gave no reference: %w", adapter.ErrUnsupported)
 	}
-	return p.r.effects.Edit(ctx, p.r, p.Refs, &m)
+	refs, err := p.r.effects.Edit(ctx, p.r, p.Refs, &m)
+	if len(refs) > 0 {
+		p.Refs = refs
+	}
+	return err
 }
 
 // Delete removes it.

@@ -41,7 +41,7 @@ func (e *effects) EndsAt(_ *handler.Request, t time.Time) { e.ends = append(e.en
 
 func (e *effects) Features(string) adapter.Features { return adapter.Features{Ephemeral: e.ephemeral} }
 
-func (*effects) Edit(context.Context, *handler.Request, []adapter.Ref, *adapter.Message) error {
+func (*effects) Edit(context.Context, *handler.Request, []adapter.Ref, *adapter.Message) ([]adapter.Ref, error) {
 	panic("not used")
 }
 

@@ -42,7 +42,7 @@ func routes() *handler.Router {
 	})
 	rt.Command("ask", "", func(ctx context.Context, r *handler.Request) error {
 		_, err := r.Send(ctx, &adapter.Message{
-			Text: "Deploy?", Fields: []adapter.Field{{Name: "Service", Value: "api"}},
+			Text: "Deploy?", Reusable: true, Fields: []adapter.Field{{Name: "Service", Value: "api"}},
 			Buttons: []adapter.Button{{Label: "Yes", Command: "yes"}, {Label: "No", Command: "starling no"}},
 		})
 		return err

@@ -17,6 +17,10 @@ func routes(step time.Duration) *handler.Router {
 	rt := handler.NewRouter()
 	rt.Use(middleware.Recover(), middleware.Log(nil))
 	rt.Command("ping", "Say PONG.", func(ctx context.Context, r *handler.Request) error { return r.Reply(ctx, "PONG") })
+	rt.Add(handler.Command[handler.None]{
+		Name: "demo", Summary: "Show everything that a message can hold.", Background: true,
+		Run: func(ctx context.Context, r *handler.Request, _ handler.None) error { return demo(ctx, r, step) },
+	})
 	rt.Mount("services", services(step))
 	rt.Mount("reminders", reminders())
 	rt.Mount("dice", dice())

@@ -84,7 +84,7 @@ func ship(ctx context.Context, r *handler.Request, a deploy, step time.Duration)
 	defer cancel()
 	steps := []string{"build", "test", "upload", "switch over"}
 	for i, s := range steps {
-		if err := r.Progress(ctx, "%s to %s: %s (%d of %d)", a.Service, a.Env, s, i+1, len(steps)); err != nil {
+		if err := r.ProgressOf(ctx, int64(i), int64(len(steps)), "%s to %s: %s", a.Service, a.Env, s); err != nil {
 			return err
 		}
 		select {

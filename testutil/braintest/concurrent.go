@@ -105,7 +105,6 @@ func concurrentCases() []Case {
 				return nil
 			})
 		})},
-		{Name: "race/linear", Rule: "Get and Apply are linearizable, over several keys", run: storeCase(linearizable)},
 	}
 }
 

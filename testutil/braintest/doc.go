@@ -9,7 +9,8 @@
 //
 // Every rule of the contract is a [Case] with a stable name and a sentence that
 // is printed when it is broken. Run ends with a table of what ran and what was
-// skipped, with the reason: nothing is skipped silently. [Bench] measures a store.
+// skipped, with the reason: nothing is skipped silently. [Bench] measures a store, and
+// package linear beside this one looks whether it is linearizable.
 //
 // The suite is itself tested: mutant_test.go breaks a good store in one way
 // after another, and requires that the case made for it fails.

@@ -102,7 +102,7 @@ type mutant struct {
 
 func mutants() []mutant {
 	return []mutant{
-		{"ignores If", []string{"cond/zero", "cond/at", "apply/nothing", "race/create", "race/update", "race/linear", "lease/one"},
+		{"ignores If", []string{"cond/zero", "cond/at", "apply/nothing", "race/create", "race/update", "lease/one"},
 			mapOps(func(_ *memory.Store, op *brain.Op) { op.If = brain.Any })},
 		{"ignores If of deletes", []string{"cond/zero", "cond/at", "cond/delete-absent"},
 			mapOps(func(_ *memory.Store, op *brain.Op) {
@@ -154,7 +154,7 @@ func mutants() []mutant {
 				return revs, err
 			}
 		}},
-		{"tears an Apply", []string{"apply/nothing", "keys/invalid", "race/apart", "race/linear"}, func(s *bent) {
+		{"tears an Apply", []string{"apply/nothing", "keys/invalid", "race/apart"}, func(s *bent) {
 			s.apply = func(ctx context.Context, ops ...brain.Op) ([]uint64, error) {
 				revs, err := s.Store.Apply(ctx, ops...)
 				if brain.Certain(err) && len(ops) > 1 {
@@ -163,7 +163,7 @@ func mutants() []mutant {
 				return revs, err
 			}
 		}},
-		{"applies one op after the other", []string{"apply/nothing", "size/ops", "race/linear"}, func(s *bent) {
+		{"applies one op after the other", []string{"apply/nothing", "size/ops"}, func(s *bent) {
 			s.apply = func(ctx context.Context, ops ...brain.Op) (revs []uint64, err error) {
 				for _, op := range ops {
 					rev, err := s.Store.Apply(ctx, op)
@@ -190,7 +190,7 @@ func mutants() []mutant {
 				return s.Store.Apply(ctx, blind...)
 			}
 		}},
-		{"gives a stale Get", []string{"get/latest", "race/linear"}, func(s *bent) {
+		{"gives a stale Get", []string{"get/latest"}, func(s *bent) {
 			var mu sync.Mutex
 			seen := map[string]brain.Entry{}
 			s.get = func(ctx context.Context, key string) (brain.Entry, error) {
@@ -208,7 +208,7 @@ func mutants() []mutant {
 				return e, err
 			}
 		}},
-		{"begins revisions anew after a delete", []string{"rev/grows", "race/linear"}, reusesRevisions},
+		{"begins revisions anew after a delete", []string{"rev/grows"}, reusesRevisions},
 		{"lists without order", []string{"list/order", "list/pages", "list/writers"},
 			mapList(func(_ string, all []brain.Entry) []brain.Entry { slices.Reverse(all); return all })},
 		{"lists in the order of letters, not bytes", []string{"list/order"},

@@ -1,4 +1,6 @@
-package braintest
+// Package linear tells whether a brain.Store is linearizable. It is apart from the suite of package braintest, so that who
+// tests a store with that needs no checker.
+package linear
 
 import (
 	"context"
@@ -6,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -83,9 +86,9 @@ func linStep(state linState, call linCall, res linResult) (bool, linState) {
 	return true, state
 }
 
-// linearizable lets clients read and write a few keys at random, and has
-// porcupine look for an order of all calls that one store could have had.
-func linearizable(ctx context.Context, s brain.Store) error {
+// Check lets six clients read and write three keys at random, four times, and has porcupine look for an order of all calls
+// that one store could have had. The error says that there is none, or what the store said. It writes below "lin/".
+func Check(ctx context.Context, s brain.Store) error {
 	model := porcupine.Model{
 		Init: func() any { return linState{} },
 		Step: func(state, in, out any) (bool, any) {
@@ -110,25 +113,30 @@ func linearizable(ctx context.Context, s brain.Store) error {
 func linHistory(ctx context.Context, s brain.Store, h int) ([]porcupine.Operation, error) {
 	var clock, values atomic.Int64 // a logical clock: it orders calls and returns
 	perClient := make([][]porcupine.Operation, linClients)
-	err := together(linClients, func(client int) error {
-		seen := linState{} // what this client last saw of each key
-		for range linOps {
-			call := linRandom(&seen, &values)
-			begin := clock.Add(1)
-			res, err := linDo(ctx, s, h, call, &seen)
-			end := clock.Add(1)
-			if err != nil {
-				return err
+	errs := make([]error, linClients)
+	var wg sync.WaitGroup
+	for client := range linClients {
+		wg.Go(func() {
+			seen := linState{} // what this client last saw of each key
+			for range linOps {
+				call := linRandom(&seen, &values)
+				begin := clock.Add(1)
+				res, err := linDo(ctx, s, h, call, &seen)
+				end := clock.Add(1)
+				if err != nil {
+					errs[client] = err
+					return
+				}
+				perClient[client] = append(perClient[client], porcupine.Operation{ClientId: client, Input: call, Call: begin, Output: res, Return: end})
 			}
-			perClient[client] = append(perClient[client], porcupine.Operation{ClientId: client, Input: call, Call: begin, Output: res, Return: end})
-		}
-		return nil
-	})
+		})
+	}
+	wg.Wait()
 	var all []porcupine.Operation
 	for _, ops := range perClient {
 		all = append(all, ops...)
 	}
-	return all, err
+	return all, errors.Join(errs...)
 }
 
 func linRandom(seen *linState, values *atomic.Int64) linCall {
