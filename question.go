@@ -113,6 +113,12 @@ func (b *Bot) loadQuestions(ctx context.Context) error {
 // answers tells whether ev may be the answer to an open question, and then has it go to the route of answers: what is
 // addressed to the bot and is a command of its own is not an answer.
 func (b *Bot) answers(ev *adapter.Event, sel *handler.Selection) {
+	if ev.Kind == adapter.KindInvocation && ev.Invocation != nil && ev.Invocation.Form != "" {
+		if answer := b.table.Route("answer"); answer != nil {
+			sel.Routes = []*handler.Route{answer}
+		}
+		return
+	}
 	if ev.Kind != adapter.KindMessage || b.questions.empty() || ev.User.Key() == "" || !b.questions.has(askKey(ev)) {
 		return
 	}
@@ -211,6 +217,19 @@ func (b *Bot) question(ctx context.Context, key string) (*handler.Question, erro
 // forget gives the operation that deletes q.
 func forget(q *handler.Question, key string) brain.Op {
 	return brain.Op{Key: key, Delete: true, If: brain.At(q.Rev)}
+}
+
+// OpenForm shows a window in answer to the event. It is no message: it is not recorded, and one that is lost leaves the
+// question open, which can be answered in words.
+func (x *run) OpenForm(ctx context.Context, r *handler.Request, f *adapter.Form) error {
+	if err := x.open(); err != nil {
+		return err
+	}
+	opener, err := verb[adapter.FormOpener](x.d.bot, r.Event.Adapter, "show a form")
+	if err != nil {
+		return err
+	}
+	return opener.OpenForm(ctx, r.Event.Origin, f)
 }
 
 // Drop forgets q.
@@ -444,6 +463,8 @@ func (x *run) Can(name string, v handler.Verb) bool {
 		_, ok = adapter.As[adapter.Reactor](src.adapter)
 	case handler.VerbDirect:
 		_, ok = adapter.As[adapter.DirectOpener](src.adapter)
+	case handler.VerbForm:
+		_, ok = adapter.As[adapter.FormOpener](src.adapter)
 	case handler.VerbTopic:
 		_, ok = adapter.As[adapter.TopicSetter](src.adapter)
 	case handler.VerbUpload:

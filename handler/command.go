@@ -72,6 +72,7 @@ const (
 	VerbDirect Verb = "open direct rooms"
 	VerbUpload Verb = "take files"
 	VerbTopic  Verb = "set topics"
+	VerbForm   Verb = "show a form"
 )
 
 // Declaration is a [Command] of whatever arguments.
@@ -119,7 +120,7 @@ func (c Command[A]) declare() (*declared, error) {
 		wrong("When and Exclusive need the guard, and nothing here enforces them: leave them out")
 	}
 	for _, v := range c.Needs {
-		if !slices.Contains([]Verb{VerbEdit, VerbDelete, VerbReact, VerbDirect, VerbUpload, VerbTopic}, v) {
+		if !slices.Contains([]Verb{VerbEdit, VerbDelete, VerbReact, VerbDirect, VerbUpload, VerbTopic, VerbForm}, v) {
 			wrong("Needs %q is not a verb that is known", v)
 		}
 	}
@@ -300,6 +301,9 @@ func (d *declared) unbound(ctx context.Context, r *Request, bound args.Bound, er
 	case errors.As(err, &usage):
 		return &UserError{Text: adapter.Format("```\n%s\n```", usage.Render())}
 	case errors.As(err, &missing):
+		if d.askInForm(ctx, r, bound, missing.Fields) {
+			return nil
+		}
 		return d.askFor(ctx, r, bound, missing.Fields[0])
 	}
 	return err
@@ -310,13 +314,7 @@ func (d *declared) askFor(ctx context.Context, r *Request, bound args.Bound, arg
 	if arg.Secret && r.Event.Room.Kind != adapter.RoomDirect {
 		return UserErrorf("%s is secret: say the whole command to me in private.", arg.Name)
 	}
-	what := arg.Name
-	if arg.Help != "" {
-		what += " (" + arg.Help + ")"
-	}
-	return d.ask(ctx, r, Question{
-		Kind: AskArgument, Field: arg.Name, Options: bound.Options(), Choices: arg.Choices, Prompt: adapter.Format("Which %s?", what),
-	})
+	return d.ask(ctx, r, Question{Kind: AskArgument, Field: arg.Name, Options: bound.Options(), Choices: arg.Choices, Prompt: which(arg)})
 }
 
 // able refuses where the platform lacks what the command needs.

@@ -29,6 +29,8 @@ type Effects interface {
 	Ask(ctx context.Context, r *Request, q *Question) error
 	// Question gives the open question of who sent ev, where ev was; nil if there is none.
 	Question(ctx context.Context, ev *adapter.Event) (*Question, error)
+	// OpenForm shows a window in answer to r's event; what is entered comes as an event of its own.
+	OpenForm(ctx context.Context, r *Request, f *adapter.Form) error
 	// Drop forgets q. It is no error if it is gone.
 	Drop(ctx context.Context, r *Request, q *Question) error
 	// Allow forgets q and delivers its event again with g, in one step: of many answers one has an effect.

@@ -83,6 +83,10 @@ func (e *recorder) Progress(_ context.Context, _ *handler.Request, p handler.Pro
 	return nil
 }
 
+func (e *recorder) OpenForm(context.Context, *handler.Request, *adapter.Form) error {
+	return adapter.ErrUnsupported
+}
+
 func (e *recorder) Can(string, handler.Verb) bool { return !e.noDirect }
 
 func (e *recorder) Jobs() []handler.Job { return nil }

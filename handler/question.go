@@ -97,6 +97,13 @@ func (t *Table) answer(ctx context.Context, r *Request) error {
 	}
 	text := strings.TrimSpace(r.Text)
 	_, addressed := t.Text(r.Event)
+	form := ""
+	if r.Event.Invocation != nil {
+		form = r.Event.Invocation.Form
+	}
+	if form != "" && (q == nil || q.ID != form) {
+		return r.Whisper(ctx, "That question is over. Say the command again.")
+	}
 	if rest, ok := strings.CutPrefix(text, answerCommand+" "); ok {
 		id, value, _ := strings.Cut(strings.TrimSpace(rest), " ")
 		if q == nil || q.ID != id {
@@ -113,6 +120,9 @@ func (t *Table) answer(ctx context.Context, r *Request) error {
 	route := t.byID[q.Route]
 	if route == nil || route.command == nil {
 		return errors.Join(r.effects.Drop(ctx, r, q), r.Reply(ctx, "What you were asked about no longer exists."))
+	}
+	if form != "" {
+		return route.command.filledIn(ctx, r, q)
 	}
 	word := strings.ToLower(strings.TrimRight(text, ".! "))
 	if word == "cancel" || q.Kind == AskConfirm && (word == "no" || word == "n") {
@@ -140,32 +150,50 @@ func (d *declared) answered(ctx context.Context, r *Request, route *Route, q *Qu
 		options = map[string]string{}
 	}
 	options[q.Field] = text
-	in := args.Input{
-		Options: options, Mentions: append(r.Event.Mentions[:len(r.Event.Mentions):len(r.Event.Mentions)], q.Event.Mentions...), User: q.Event.User, Room: q.Event.Room,
-		Resolver: r.resolver(), Now: time.Now(), Zone: r.effects.Zone(),
-	}
-	bound, err := d.spec.Bind(ctx, in)
+	bound, err := d.bindAnswer(ctx, r, q, options)
 	var usage *args.UsageError
 	var missing *args.Missing
 	switch {
 	case errors.As(err, &usage):
 		return r.putQuestion(ctx, q, adapter.Format("%s\n", usage.Reason))
 	case errors.As(err, &missing):
-		next := *q
-		arg := missing.Fields[0]
-		what := arg.Name
-		if arg.Help != "" {
-			what += " (" + arg.Help + ")"
-		}
-		next.Field, next.Options, next.Choices, next.Prompt = arg.Name, bound.Options(), arg.Choices, adapter.Format("Which %s?", what)
-		next.Hash, next.Expires = hashOptions(next.Options), time.Now().Add(AskFor).UTC()
-		if err := r.effects.Ask(ctx, r, &next); err != nil {
-			return err
-		}
-		return r.putQuestion(ctx, &next, "")
+		return d.askNext(ctx, r, q, bound, missing.Fields[0])
 	case err != nil:
 		return err
 	}
-	options = d.spec.Options(bound.Pointer()) // defaults too: what was agreed to is what runs
+	return d.allow(ctx, r, q, bound)
+}
+
+// bindAnswer binds the arguments of the command that q is about, as the one who said it.
+func (d *declared) bindAnswer(ctx context.Context, r *Request, q *Question, options map[string]string) (args.Bound, error) {
+	return d.spec.Bind(ctx, args.Input{
+		Options: options, Mentions: append(r.Event.Mentions[:len(r.Event.Mentions):len(r.Event.Mentions)], q.Event.Mentions...), User: q.Event.User, Room: q.Event.Room,
+		Resolver: r.resolver(), Now: time.Now(), Zone: r.effects.Zone(),
+	})
+}
+
+// which is the question for an argument.
+func which(arg *args.Arg) string {
+	what := arg.Name
+	if arg.Help != "" {
+		what += " (" + arg.Help + ")"
+	}
+	return adapter.Format("Which %s?", what)
+}
+
+// askNext asks for one more argument, in place of q.
+func (d *declared) askNext(ctx context.Context, r *Request, q *Question, bound args.Bound, arg *args.Arg) error {
+	next := *q
+	next.Field, next.Options, next.Choices, next.Prompt = arg.Name, bound.Options(), arg.Choices, which(arg)
+	next.Hash, next.Expires = hashOptions(next.Options), time.Now().Add(AskFor).UTC()
+	if err := r.effects.Ask(ctx, r, &next); err != nil {
+		return err
+	}
+	return r.putQuestion(ctx, &next, "")
+}
+
+// allow runs the command that q is about with these arguments, as a delivery of its own.
+func (d *declared) allow(ctx context.Context, r *Request, q *Question, bound args.Bound) error {
+	options := d.spec.Options(bound.Pointer()) // defaults too: what was agreed to is what runs
 	return r.effects.Allow(ctx, r, q, &Grant{ID: q.ID, Options: options, Hash: hashOptions(options)})
 }
