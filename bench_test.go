@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"runtime"
 	"strconv"
 	"sync"
@@ -212,5 +213,14 @@ func TestBurst(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	t.Logf("%d events of 10 ms over %d conversations: %v, %d out of order, heap %+.1f MiB after", events, rooms, took, disorder, (float64(after.HeapAlloc)-float64(before.HeapAlloc))/(1<<20))
 	require.Zero(t, disorder)
-	require.Less(t, took, 1300*time.Millisecond)
+	require.Less(t, took, limit(1300*time.Millisecond))
+}
+
+// limit is d where figures are measured, on a machine that does nothing else (make figures), and else four times that: other
+// packages are tested at the same time.
+func limit(d time.Duration) time.Duration {
+	if os.Getenv("STARLING_FIGURES") != "" {
+		return d
+	}
+	return 4 * d
 }

@@ -3,6 +3,7 @@ package handler_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -187,7 +188,11 @@ func TestHostileTextIsRoutedFast(t *testing.T) {
 	p99 := took[len(took)*99/100]
 	t.Logf("%d texts: p50 %v, p99 %v, slowest %v; one made for these hundred expressions %v", len(took), took[len(took)/2], p99, took[len(took)-1], insider)
 	if !raceEnabled {
-		require.LessOrEqual(t, p99, time.Millisecond)
+		most := time.Millisecond
+		if os.Getenv("STARLING_FIGURES") == "" { // other packages are tested at the same time
+			most *= 4
+		}
+		require.LessOrEqual(t, p99, most)
 	}
 
 	bad := handler.NewRouter()

@@ -3,6 +3,7 @@ package bolt
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -174,7 +175,11 @@ func hundredThousand(t *testing.T) {
 		require.Equal(t, keys, n)
 		t.Logf("listing all: %v in %d transactions, the longest %v", time.Since(began).Round(time.Microsecond), pages, longest)
 	}
-	require.Less(t, longest, 50*time.Millisecond)
+	most := 50 * time.Millisecond
+	if os.Getenv("STARLING_FIGURES") == "" { // other packages are tested at the same time
+		most *= 4
+	}
+	require.Less(t, longest, most)
 
 	began, n := time.Now(), 0
 	for e, err := range s.List(ctx, "c/42/") {
