@@ -342,24 +342,27 @@ func (x *run) useAfter() {
 	case err != nil:
 		x.d.bot.log.Warn("a button that was pressed stays one", "id", handler.CorrelationID(x.d.id), "error", err)
 	case op != nil:
-		x.used.Store(true)
-		x.d.bot.retire(x.d.ev, rec)
+		x.retired(rec)
 	}
 }
 
-// retire takes the buttons from the message that was clicked, in the background: a message that keeps them says so when
-// they are pressed.
-func (b *Bot) retire(ev *adapter.Event, rec *buttonRecord) {
+// retire takes the buttons from the message that was clicked, and gives what is closed when that is done. A message that
+// keeps them says so when they are pressed.
+func (b *Bot) retire(ev *adapter.Event, rec *buttonRecord) <-chan struct{} {
+	done := make(chan struct{})
 	if ev.Click == nil || ev.Click.Message.IsZero() || rec.Message == nil {
-		return
+		close(done)
+		return done
 	}
 	src := b.sources[ev.Click.Message.Adapter]
 	if src == nil {
-		return
+		close(done)
+		return done
 	}
 	editor, ok := adapter.As[adapter.Editor](src.adapter)
 	if !ok {
-		return
+		close(done)
+		return done
 	}
 	m := *rec.Message
 	note := "expired"
@@ -377,10 +380,25 @@ func (b *Bot) retire(ev *adapter.Event, rec *buttonRecord) {
 	}
 	ref := ev.Click.Message
 	b.background.Go(func() {
+		defer close(done)
 		ctx, cancel := context.WithTimeout(b.storing, sendTimeout)
 		defer cancel()
 		if err := src.patiently(ctx, ref.Room, func() error { return editor.Edit(ctx, ref, &m) }); err != nil {
 			b.log.Debug("the buttons that are over stay shown", "adapter", src.name, "error", err)
 		}
 	})
+	return done
+}
+
+// retired marks the button of x's click as used and waits a moment until the message shows it: what the handler says next
+// comes after that.
+func (x *run) retired(rec *buttonRecord) {
+	x.used.Store(true)
+	done := x.d.bot.retire(x.d.ev, rec)
+	t := time.NewTimer(x.d.bot.cfg.SlowAfter)
+	defer t.Stop()
+	select {
+	case <-done:
+	case <-t.C:
+	}
 }

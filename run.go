@@ -158,8 +158,7 @@ func (x *run) recordBegin(ctx context.Context, reports bool) error {
 		return handler.UserErrorf("%s: somebody was faster.", x.d.ev.User)
 	}
 	if err == nil && op != nil {
-		x.used.Store(true)
-		x.d.bot.retire(x.d.ev, rec)
+		x.retired(rec)
 	}
 	return err
 }
