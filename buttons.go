@@ -304,8 +304,12 @@ func (d *delivery) stale() bool {
 	if rec == nil || rec.Used == nil || rec.Used.Delivery == d.id {
 		return false
 	}
+	only := ""
+	if !d.ev.Click.Message.IsZero() { // nobody else saw the press; a number was said in the room
+		only = d.ev.User.ID
+	}
 	d.tell(d.newRun(nil, 1), "stale", &adapter.Message{
-		To: d.address, Text: adapter.Format("%s: %s", d.ev.User, adapter.Markup(rec.refuse(d.ev))), Origin: d.ev.Origin, Only: d.ev.User.ID,
+		To: d.address, Text: adapter.Format("%s: %s", d.ev.User, adapter.Markup(rec.refuse(d.ev))), Origin: d.ev.Origin, Only: only,
 	})
 	return true
 }
