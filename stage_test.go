@@ -118,7 +118,10 @@ func playOn(t testing.TB, can adapter.Features, cfg starling.Config, add func(rt
 		return result
 	}
 	t.Cleanup(func() { _ = s.stop() })
-	<-s.ready
+	select {
+	case <-s.ready:
+	case <-done: // it died while it read what an earlier process had left
+	}
 	return s
 }
 
