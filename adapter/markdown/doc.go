@@ -17,6 +17,9 @@
 //		return a.markdown.Messages(m, a.Features()), nil
 //	}
 //
+// An adapter that has more than one way to show a text looks at the [Document] first and chooses a renderer for
+// [Renderer.MessagesOf].
+//
 // An adapter of another platform describes its markup in a [Dialect], or takes one of those here and changes it, and
 // replaces single constructs by [Renderer.Override].
 //

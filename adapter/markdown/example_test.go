@@ -57,6 +57,22 @@ func ExampleRenderer_Messages() {
 	// k/2 "And another one."
 }
 
+// An adapter with two forms looks at the document and takes the one that shows more of it.
+func ExampleRenderer_MessagesOf() {
+	for _, text := range []string{"**Done.**", "# Report\n\n**Done.**"} {
+		doc, show := markdown.Parse(text), markdown.Slack()
+		if doc.Root().First().Kind == markdown.KindHeading { // which mrkdwn has not
+			show = markdown.SlackBlock()
+		}
+		for _, part := range show.MessagesOf(doc, &adapter.Message{Text: text}, adapter.Features{MaxText: 4000}) {
+			fmt.Printf("%s: %q\n", show.Dialect.Name, part.Text)
+		}
+	}
+	// Output:
+	// slack: "*Done.*"
+	// slack-block: "# Report\n\n**Done.**"
+}
+
 // A platform of one's own: its dialect is a table, and single constructs can be replaced.
 func ExampleDialect() {
 	wiki := &markdown.Renderer{Dialect: markdown.Dialect{

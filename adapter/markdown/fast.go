@@ -1,5 +1,7 @@
 package markdown
 
+import "strings"
+
 // simple tells whether a text is one that every dialect shows as it is written: no nodes, no markup, nothing that is
 // escaped anywhere, and no white space that goes.
 func simple(s string) bool {
@@ -35,6 +37,24 @@ func simple(s string) bool {
 		}
 	}
 	return true
+}
+
+// oneParagraph is the document of a simple text.
+func oneParagraph(text string) *Document {
+	lines := 1 + strings.Count(text, "\n")
+	nodes := make([]Node, 2*lines+1) // the document, the paragraph, and its texts with the breaks between them
+	root, paragraph := &nodes[0], &nodes[1]
+	root.Kind, root.first, root.last = KindDocument, paragraph, paragraph
+	paragraph.Kind, paragraph.first, paragraph.last = KindParagraph, &nodes[2], &nodes[2*lines]
+	for i := 2; ; i += 2 {
+		line, rest, more := strings.Cut(text, "\n")
+		nodes[i].Kind, nodes[i].Text = KindText, line
+		if !more {
+			return &Document{root}
+		}
+		text = rest
+		nodes[i].next, nodes[i+1].Kind, nodes[i+1].next = &nodes[i+1], KindBreak, &nodes[i+2]
+	}
 }
 
 var class = func() (t [256]uint8) {

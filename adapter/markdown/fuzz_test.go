@@ -13,6 +13,10 @@ import (
 
 func seeds(f *testing.F) {
 	f.Add("# h\n\n**b** *i* ~~s~~ `c` [l](https://x.example) <https://y.example>\n\n- a\n  - b\n\n1. c\n\n> q\n> > r\n\n```go\nx\n```\n\n| a | b |\n|---|--:|\n| c | d |", "<!here> @all `x` *y*\n# z", uint16(40))
+	f.Add("\t\t\t\t", "\xff\x00\f\x94b\xce", uint16(7))
+	f.Add("000000000", "\t", uint16(2))
+	f.Add("\u2000", " ", uint16(149))
+	f.Add("*>*<ps:>", "<https://evil.example>", uint16(0))
 	for i, h := range hostile {
 		f.Add("x **"+h+"** `"+h+"`\n\n"+h, h, uint16(8+i))
 	}

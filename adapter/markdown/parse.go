@@ -61,6 +61,9 @@ func newEngine(tables ...util.PrioritizedValue) parser.Parser {
 //
 // A line break within a paragraph is a line break, as people expect in a chat. What is no UTF-8 becomes U+FFFD.
 func Parse(text string) *Document {
+	if simple(text) {
+		return oneParagraph(text)
+	}
 	c := converter{}
 	c.source = c.hide(text)
 	return c.document()
@@ -78,9 +81,15 @@ func (c *converter) hide(text string) string {
 	if !strings.Contains(text, "\xEF\xB7") {
 		return valid(text)
 	}
+	return c.hideNodes(adapter.Nodes(text), len(text))
+}
+
+// hideNodes puts placeholders in place of nodes; size is about what the result will have. A node without text has one too,
+// so that what stands around it stays what it is.
+func (c *converter) hideNodes(nodes []adapter.Node, size int) string {
 	var b strings.Builder
-	b.Grow(len(text) + 64)
-	c.held = adapter.Nodes(text)
+	b.Grow(size + 64)
+	c.held = nodes
 	for i := range c.held {
 		n := &c.held[i]
 		if n.Kind == adapter.NodeMarkup {

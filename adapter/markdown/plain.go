@@ -31,7 +31,7 @@ func Plain() *Renderer {
 // sequences of ECMA-48 that all terminals know: bold, italic, underlined, struck out, and colour for code and mentions.
 // Without colour, as it should be where the output is no terminal, it is [Plain] with bullets.
 //
-// Control characters, escape characters, bidirectional controls and invisible characters never come out of data or
+// Tabs become four spaces. Control characters, escape characters, bidirectional controls and invisible characters never come out of data or
 // markup.
 func ANSI(width int, colour bool) *Renderer {
 	r := Plain()
@@ -45,6 +45,11 @@ func ANSI(width int, colour bool) *Renderer {
 	if width > 0 {
 		d.Rule = strings.Repeat("─", min(width, 40))
 	}
+	// Tab stops of a terminal are counted from its edge, which is not where the text begins.
+	show := func(w *Writer, s string) { w.Raw(strings.ReplaceAll(printable(s), "\t", "    ")) }
+	d.Escape = func(w *Writer, s string, _ bool) { show(w, s) }
+	d.CodeLine = show
+	d.Code = func(w *Writer, s string) { w.CodeSpan(d.CodeMarks, func() { show(w, s) }) }
 	if !colour {
 		return r
 	}
@@ -59,7 +64,6 @@ func ANSI(width int, colour bool) *Renderer {
 		}
 		return sgr("1", "22")
 	}
-	d.Code = func(w *Writer, s string) { w.CodeSpan(d.CodeMarks, func() { w.Raw(printable(s)) }) }
 	reference := func(sigil string) func(*Writer, string, string) bool {
 		return func(w *Writer, id, name string) bool {
 			if name == "" {
@@ -136,8 +140,10 @@ func (w *Writer) wrap(width int) {
 			b.off = int32(len(w.buf) + int(b.off) - from)
 			w.breaks = append(w.breaks, b)
 		}
-		for i := from; i < to; i++ {
-			if i>>6 < len(old.glue) && old.glue[i>>6]&(1<<(i&63)) != 0 {
+		for i := from; i < to && i>>6 < len(old.glue); i++ {
+			if word := old.glue[i>>6] >> (i & 63); word == 0 { // none in the rest of these 64
+				i |= 63
+			} else if word&1 != 0 {
 				w.setGlue(len(w.buf)+i-from, len(w.buf)+i-from+1)
 			}
 		}
@@ -175,12 +181,15 @@ func (w *Writer) wrap(width int) {
 
 // wrapLine calls brk for every space at which the line from start to end is broken.
 func (w *Writer) wrapLine(start, end, width int, brk func(space int, hang string)) {
-	line := string(w.buf[start:end])
-	if len(line) <= width {
+	col, space, spaceCol := 0, -1, 0
+	if start == 0 {
+		col = w.r.Lead
+	}
+	if col+end-start <= width {
 		return
 	}
+	line := string(w.buf[start:end])
 	hang, lead := w.hanging(line)
-	col, space, spaceCol := 0, -1, 0
 	for i := 0; i < len(line); {
 		if line[i] == '\x1b' { // only our own
 			for i < len(line) && line[i] != 'm' {
@@ -189,11 +198,15 @@ func (w *Writer) wrapLine(start, end, width int, brk func(space int, hang string
 			i++
 			continue
 		}
-		size := clusterLen(line[i:])
+		size, wide := 1, 1
+		if line[i] >= utf8.RuneSelf || i+1 < len(line) && line[i+1] >= utf8.RuneSelf || line[i] < ' ' {
+			size = clusterLen(line[i:])
+			wide = columns(line[i : i+size])
+		}
 		if line[i] == ' ' && i >= lead && !(len(w.glue) > (start+i)>>6 && w.glue[(start+i)>>6]&(1<<((start+i)&63)) != 0) {
 			space, spaceCol = i, col+1
 		}
-		if col += columns(line[i : i+size]); col > width && space > 0 && line[i] != ' ' {
+		if col += wide; col > width && space > 0 && line[i] != ' ' {
 			brk(start+space, hang)
 			col = columns(hang) + col - spaceCol
 			space = -1

@@ -1,6 +1,7 @@
 package markdown
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/starlingbot/starling/adapter"
@@ -19,8 +20,9 @@ type Renderer struct {
 	UserName func(id string) string
 	RoomName func(id string) string
 
-	// Width wraps lines to this many columns, where the dialect is one of a terminal. 0: they are not wrapped.
-	Width int
+	// Width wraps lines to this many columns, where the dialect is one of a terminal. 0: they are not wrapped. The first
+	// line has Lead columns less, for what stands before it.
+	Width, Lead int
 
 	// Location is the zone of times where the platform does not show them in the reader's; nil: UTC.
 	Location *time.Location
@@ -114,7 +116,7 @@ func (r *Renderer) Document(d *Document) *Rendered { return r.render(d, limits{}
 // Split shows a text in parts of at most limit units each; limit 0: in one part. An empty text has no parts. See
 // [Renderer.Parts].
 func (r *Renderer) Split(text string, limit int, unit adapter.TextUnit) []string {
-	if simple(text) && r.Width == 0 && (limit <= 0 || len(text) <= limit || unit.Len(text) <= limit) {
+	if r.asWritten(text, limit, unit) {
 		return []string{text}
 	}
 	parts := r.Parts(Parse(text), limit, unit)
@@ -153,6 +155,10 @@ func (r *Renderer) render(d *Document, l limits, notify string) *Rendered {
 	}
 	w.blocks(d.root)
 	w.trim()
+	if len(bytes.TrimSpace(w.buf)) == 0 { // white space of any kind is nothing to post
+		w.cut(0)
+		w.spans = nil
+	}
 	if r.Width > 0 {
 		w.wrap(r.Width)
 	}
@@ -175,42 +181,34 @@ func (limits) sizeHint(d *Document) int {
 // go to the same place; what is not text (fields, buttons, files, native layout) stays on the last part, so that it
 // stands below the whole text, and the key of part n after the first is "KEY/n". A message without text stays one message.
 func (r *Renderer) Messages(m *adapter.Message, f adapter.Features) []*adapter.Message {
-	last := *m
-	if len(m.Fields) > 0 {
-		last.Fields = make([]adapter.Field, len(m.Fields))
-		for i, field := range m.Fields {
-			field.Value = r.Render(field.Value)
-			last.Fields[i] = field
-		}
+	if m.Notify == adapter.NotifyNone && r.asWritten(m.Text, f.MaxText, f.Unit) {
+		return []*adapter.Message{r.last(m)}
 	}
-	var notify string
-	if r.Dialect.Notify != nil && m.Notify != adapter.NotifyNone {
-		notify = r.Dialect.Notify(m.Notify)
+	if m.Text == "" && r.notify(m) == "" {
+		return []*adapter.Message{r.last(m)}
 	}
-	var texts []string
-	switch {
-	case notify == "" && m.Text == "":
-	case notify == "":
-		texts = r.Split(m.Text, f.MaxText, f.Unit)
-	default:
-		for _, p := range r.parts(Parse(m.Text), f.MaxText, f.Unit, notify) {
-			texts = append(texts, p.Text)
-		}
+	return r.MessagesOf(Parse(m.Text), m, f)
+}
+
+// MessagesOf is [Renderer.Messages] for a text that was parsed already: for an adapter that looks at a document before it
+// chooses a renderer. The text of m is not read.
+func (r *Renderer) MessagesOf(d *Document, m *adapter.Message, f adapter.Features) []*adapter.Message {
+	parts := r.parts(d, f.MaxText, f.Unit, r.notify(m))
+	last := r.last(m)
+	last.Text = ""
+	if len(parts) > 0 {
+		last.Text = parts[len(parts)-1].Text
 	}
-	if len(texts) < 2 {
-		last.Text = ""
-		if len(texts) == 1 {
-			last.Text = texts[0]
-		}
-		return []*adapter.Message{&last}
+	if len(parts) < 2 {
+		return []*adapter.Message{last}
 	}
-	out := make([]*adapter.Message, len(texts))
-	for i, text := range texts {
-		part := last
-		if i < len(texts)-1 {
+	out := make([]*adapter.Message, len(parts))
+	for i := range parts {
+		part := *last
+		if i < len(parts)-1 {
 			part.Fields, part.Buttons, part.Files, part.Native = nil, nil, nil, nil
 		}
-		if part.Text = text; i > 0 {
+		if part.Text = parts[i].Text; i > 0 {
 			part.Notify = adapter.NotifyNone
 			if part.Key != "" {
 				part.Key += "/" + itoa(i+1)
@@ -219,4 +217,30 @@ func (r *Renderer) Messages(m *adapter.Message, f adapter.Features) []*adapter.M
 		out[i] = &part
 	}
 	return out
+}
+
+// last is m with its fields shown.
+func (r *Renderer) last(m *adapter.Message) *adapter.Message {
+	last := *m
+	if len(m.Fields) > 0 {
+		last.Fields = make([]adapter.Field, len(m.Fields))
+		for i, field := range m.Fields {
+			field.Value = r.Render(field.Value)
+			last.Fields[i] = field
+		}
+	}
+	return &last
+}
+
+// notify gives the mass mention that m asks for.
+func (r *Renderer) notify(m *adapter.Message) string {
+	if r.Dialect.Notify == nil || m.Notify == adapter.NotifyNone {
+		return ""
+	}
+	return r.Dialect.Notify(m.Notify)
+}
+
+// asWritten tells whether a text is one part that is shown as it is written.
+func (r *Renderer) asWritten(text string, limit int, unit adapter.TextUnit) bool {
+	return r.Width == 0 && simple(text) && (limit <= 0 || len(text) <= limit || unit.Len(text) <= limit)
 }

@@ -24,8 +24,11 @@ type Part struct {
 	Text string // as it goes over the wire
 	Head int    // this many bytes at the beginning were added: what is open there is opened again
 	Tail int    // this many bytes at the end were added: what is open there is closed
-	Gap  string // white space of the original that is left out after this part: line breaks, with the marks of quotes
-	// and the indentation of lists that begin the next line, or spaces
+	// Before is white space of the original that is left out before this part; only the first one has any: more spaces than
+	// a part holds.
+	Before string
+	Gap    string // white space of the original that is left out after this part: line breaks, with the marks of quotes
+	// and the indentation of lists that begin the next line, or spaces and their like
 }
 
 // Join gives the text that parts were made of: the parts without what was added to them, with what was left out. It is
@@ -33,6 +36,7 @@ type Part struct {
 func Join(parts []Part) string {
 	var b strings.Builder
 	for _, p := range parts {
+		b.WriteString(p.Before)
 		b.WriteString(p.Text[p.Head : len(p.Text)-p.Tail])
 		b.WriteString(p.Gap)
 	}
@@ -67,6 +71,7 @@ func (r *Rendered) split(limit int, unit adapter.TextUnit, force bool) (parts []
 	}
 	nextBreak, nextSpan := 0, 0
 	sc := int32(0) // the scope at pos
+	before := ""
 	for pos := 0; pos < len(text); {
 		for nextSpan < len(r.spans) && int(r.spans[nextSpan].off) <= pos {
 			sc = r.spans[nextSpan].scope
@@ -85,63 +90,11 @@ func (r *Rendered) split(limit int, unit adapter.TextUnit, force bool) (parts []
 			return parts, true
 		}
 		if left <= room {
-			return append(parts, Part{Text: head + text[pos:], Head: len(head)}), true
+			return append(parts, Part{Text: head + text[pos:], Head: len(head), Before: before}), true
 		}
-		var best [levelParagraph + 1]candidate
-		var all clusters
-		at, used := sc, 0
-		tail := r.closing(at, unit)
-		br, sp := nextBreak, nextSpan
-		seen := false      // something that can be seen stands in the part, after the last opening mark
-		var hard candidate // where it is cut if nothing else goes
-		for i := pos; i < len(text); {
-			c := text[i]
-			char, size := rune(c), 1
-			if c >= utf8.RuneSelf {
-				char, size = utf8.DecodeRuneInString(text[i:])
-			}
-			for sp < len(r.spans) && int(r.spans[sp].off) <= i {
-				if seen = seen && r.spans[sp].scope <= at; r.spans[sp].scope == 0 {
-					seen = true
-				}
-				at = r.spans[sp].scope
-				tail = r.closing(at, unit)
-				sp++
-			}
-			boundary := all.boundary(char)
-			for br < len(r.breaks) && int(r.breaks[br].off) < i {
-				br++
-			}
-			if i > pos && used <= room {
-				hard = candidate{off: i, used: used}
-			}
-			if seen && used+tail <= room && !r.glued(i) {
-				switch {
-				case br < len(r.breaks) && int(r.breaks[br].off) == i:
-					if level := r.breaks[br].level; level != levelNone {
-						best[level] = candidate{i, used, int(r.breaks[br].gap)}
-					}
-				case c == ' ' && !r.code(at):
-					best[levelWord] = candidate{i, used, 1}
-				case text[i-1] == ' ' && r.code(at):
-					best[levelWord] = candidate{i, used, 0}
-				case boundary:
-					best[levelCluster] = candidate{i, used, 0}
-				}
-			}
-			seen = seen || char > ' ' && !unseenSpace(char)
-			switch {
-			case unit == adapter.UnitBytes:
-				used += size
-			case unit == adapter.UnitUTF16 && char > 0xFFFF:
-				used += 2
-			default:
-				used++
-			}
-			if used > room {
-				break
-			}
-			i += size
+		best, hard := r.cuts(pos, sc, nextBreak, nextSpan, room, unit, false)
+		if best[levelParagraph].off+best[levelLine].off+best[levelWord].off == 0 {
+			best, hard = r.cuts(pos, sc, nextBreak, nextSpan, room, unit, true)
 		}
 		level := levelParagraph
 		for level > levelNone && best[level].off == 0 {
@@ -168,8 +121,12 @@ func (r *Rendered) split(limit int, unit adapter.TextUnit, force bool) (parts []
 			end = r.gap(end, nextBreak)
 		}
 		body := text[pos:cut.off]
-		if len(parts) > 0 && strings.TrimSpace(body) == "" { // a run of spaces that is longer than a part
-			parts[len(parts)-1].Gap += text[pos:end]
+		if strings.TrimSpace(body) == "" { // a run of spaces that is longer than a part
+			if len(parts) > 0 {
+				parts[len(parts)-1].Gap += text[pos:end]
+			} else {
+				before += text[pos:end]
+			}
 			left -= unit.Len(text[pos:end])
 			pos = end
 			continue
@@ -178,11 +135,94 @@ func (r *Rendered) split(limit int, unit adapter.TextUnit, force bool) (parts []
 		if force && unit.Len(head)+cut.used+unit.Len(closing) > limit {
 			closing = ""
 		}
-		parts = append(parts, Part{Text: head + body + closing, Head: len(head), Tail: len(closing), Gap: text[cut.off:end]})
+		parts = append(parts, Part{Text: head + body + closing, Head: len(head), Tail: len(closing), Gap: text[cut.off:end], Before: before})
+		before = ""
 		left -= cut.used + unit.Len(text[cut.off:end])
 		pos = end
 	}
 	return parts, true
+}
+
+// cuts finds where a part that begins at pos may end, the last place for each level, and where it is cut if nothing else
+// goes. Between clusters is looked for only if asked: it is the costly one, and seldom needed.
+func (r *Rendered) cuts(pos int, at int32, br, sp, room int, unit adapter.TextUnit, clustered bool) (best [levelParagraph + 1]candidate, hard candidate) {
+	text := r.text
+	bytes, utf16 := unit == adapter.UnitBytes, unit == adapter.UnitUTF16
+	tail := r.closing(at, unit)
+	code := r.code(at)
+	seen := false // something that can be seen stands in the part, after the last opening mark
+	used := 0
+	var all clusters
+	event := 0 // the next offset at which a scope changes or a line ends
+	for i := pos; i < len(text); {
+		if i >= event {
+			for sp < len(r.spans) && int(r.spans[sp].off) <= i {
+				if seen = seen && r.spans[sp].scope <= at; r.spans[sp].scope == 0 {
+					seen = true
+				}
+				at = r.spans[sp].scope
+				tail, code = r.closing(at, unit), r.code(at)
+				sp++
+			}
+			for br < len(r.breaks) && int(r.breaks[br].off) < i {
+				br++
+			}
+			event = len(text)
+			if sp < len(r.spans) {
+				event = int(r.spans[sp].off)
+			}
+			if br < len(r.breaks) {
+				event = min(event, int(r.breaks[br].off))
+				if int(r.breaks[br].off) == i {
+					event = i + 1
+					if level := r.breaks[br].level; level != levelNone && seen && used+tail <= room && !r.glued(i) {
+						best[level] = candidate{i, used, int(r.breaks[br].gap)}
+					}
+				}
+			}
+		}
+		if i > pos && used <= room {
+			hard = candidate{off: i, used: used}
+		}
+		c := text[i]
+		if c > ' ' && c < utf8.RuneSelf && !clustered && (!code || i == 0 || text[i-1] != ' ') { // the usual character
+			seen = true
+			if used++; used > room {
+				break
+			}
+			i++
+			continue
+		}
+		char, size := rune(c), 1
+		if c >= utf8.RuneSelf {
+			char, size = utf8.DecodeRuneInString(text[i:])
+		}
+		boundary := clustered && all.boundary(char)
+		if seen && used+tail <= room && !r.glued(i) && (br == len(r.breaks) || int(r.breaks[br].off) != i) {
+			switch {
+			case c == ' ' && !code:
+				best[levelWord] = candidate{i, used, 1}
+			case code && text[i-1] == ' ':
+				best[levelWord] = candidate{i, used, 0}
+			case boundary:
+				best[levelCluster] = candidate{i, used, 0}
+			}
+		}
+		seen = seen || char > ' ' && !unseenSpace(char)
+		switch {
+		case bytes:
+			used += size
+		case utf16 && char > 0xFFFF:
+			used += 2
+		default:
+			used++
+		}
+		if used > room {
+			break
+		}
+		i += size
+	}
+	return best, hard
 }
 
 // gap goes on over white space that follows what is left out.

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
@@ -40,6 +41,7 @@ func TestSplitCases(t *testing.T) {
 	t.Run("S11 nothing at all", func(t *testing.T) {
 		require.Empty(t, r.Split("", 3, adapter.UnitRunes))
 		require.Empty(t, r.Split(" \n\n ", 3, adapter.UnitRunes))
+		require.Empty(t, r.Split("\u2000 "+adapter.Data(" \u3000"), 3, adapter.UnitRunes))
 		require.Empty(t, markdown.Split("", 3, adapter.UnitRunes))
 	})
 	t.Run("S12 a fence under the limit", func(t *testing.T) {
@@ -60,6 +62,7 @@ func TestSplitCases(t *testing.T) {
 		require.Equal(t, []string{"aa bb", "cc dd ee"}, r.Split("aa bb\ncc dd ee", 9, adapter.UnitRunes))      // line before word
 		require.Equal(t, []string{"aa bb", "cccccccc"}, r.Split("aa bb cccccccc", 8, adapter.UnitRunes))       // word before character
 		require.Equal(t, []string{"aaaa", "aaaa", "a"}, r.Split("aaaaaaaaa", 4, adapter.UnitRunes))
+		require.Equal(t, []string{"aa `bb cc `", "`dd`"}, r.Split("aa `bb cc dd`", 11, adapter.UnitRunes)) // the last word that fits, in code too
 	})
 	t.Run("quotes and marks are opened again", func(t *testing.T) {
 		require.Equal(t, []string{"> one two", "> three"}, r.Split("> one two three", 10, adapter.UnitRunes))
@@ -86,6 +89,44 @@ func TestSplitCases(t *testing.T) {
 			}
 		}
 	})
+	t.Run("what was written before a link that is too long stays", func(t *testing.T) {
+		for _, marks := range []string{"*", "**", "~~", "***"} {
+			for limit := 20; limit < 60; limit++ {
+				// The mark after punctuation needs a zero-width space for the link, which is taken back with it.
+				text := "x " + marks + "a>" + marks + "[label](https://example.com/" + strings.Repeat("y", 20) + ") " + marks + "b" + marks
+				for _, r := range []*markdown.Renderer{markdown.Mattermost(), markdown.SlackBlock()} {
+					got := ""
+					for _, p := range r.Parts(markdown.Parse(text), limit, adapter.UnitRunes) {
+						require.True(t, utf8.ValidString(p.Text), "%q", p.Text)
+						got += p.Text[p.Head:len(p.Text)-p.Tail] + p.Gap
+					}
+					if n := strings.Count(got, marks[:1]) + strings.Count(got, "_"); n > 0 { // else all is plain text
+						require.Equal(t, 4*len(marks), n, "%d %q", limit, got)
+					}
+				}
+			}
+		}
+	})
+	t.Run("no part is white space", func(t *testing.T) {
+		spaces := strings.Repeat(" ", 40)
+		for _, text := range []string{"```\n" + spaces + "x\n```", adapter.Data(spaces + "x"), "`" + adapter.Data(spaces+"x") + "`", "a\n\n```\n" + spaces + "x\n```"} {
+			for name, r := range renderers() {
+				parts := r.Parts(markdown.Parse(text), 15, adapter.UnitBytes)
+				checkParts(t, name, text, nil, parts, 15, adapter.UnitBytes)
+				whole := r.Document(markdown.Parse(text))
+				require.Equal(t, whole.Text(), markdown.Join(whole.Split(15, adapter.UnitBytes)), name)
+			}
+		}
+	})
+	t.Run("never inside an escape sequence, in lines that were wrapped", func(t *testing.T) {
+		mention := "\x1b[33m@alice\x1b[39m"
+		for n := range 200 {
+			text := strings.Repeat("x", n) + " y " + strings.Repeat(adapter.Mention(adapter.User{ID: "U1", Name: "alice"}), 3) + " z"
+			for _, p := range markdown.ANSI(30, true).Split(text, 20+n%7, adapter.UnitBytes) {
+				require.NotContains(t, strings.ReplaceAll(p, mention, ""), "\x1b", "%d %q", n, p)
+			}
+		}
+	})
 	t.Run("never inside a cluster", func(t *testing.T) {
 		family := "👩‍👩‍👧‍👦"
 		for _, u := range units {
@@ -109,7 +150,7 @@ func checkParts(t testing.TB, name, source string, whole *markdown.Rendered, par
 		require.LessOrEqual(t, unit.Len(p.Text), limit, "%s, limit %d %s, source %q, part %q", name, limit, unit, source, p.Text)
 		require.True(t, utf8.ValidString(p.Text))
 		require.NotEmpty(t, strings.TrimSpace(p.Text[p.Head:len(p.Text)-p.Tail]), "%s, limit %d, source %q: empty part %q before %q", name, limit, source, p, p.Gap)
-		require.Empty(t, strings.Trim(p.Gap, " \n>│"), "gap %q", p.Gap)
+		require.Empty(t, strings.TrimFunc(p.Before+p.Gap, func(r rune) bool { return unicode.IsSpace(r) || r == '>' || r == '│' }), "gap %q", p.Gap)
 	}
 	if whole != nil {
 		require.Equal(t, whole.Text(), markdown.Join(parts), "%s, limit %d", name, limit)

@@ -24,7 +24,10 @@ var wide = [...][2]rune{
 	{0x20000, 0x3fffd},
 }
 
-// columns is the width of s in a terminal.
+// Columns is the width of s in a terminal: wide characters (East Asian, emoji) have two columns, combining ones none. The
+// line feed has none.
+func Columns(s string) int { return columns(s) }
+
 func columns(s string) (n int) {
 	var prev rune
 	for i := 0; i < len(s); {

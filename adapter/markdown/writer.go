@@ -327,6 +327,8 @@ type saved struct {
 	w       Writer
 	pending []opener
 	last    span
+	tail    []byte // closing marks at the end, before which flank may write
+	spans   []span // of them
 }
 
 func (w *Writer) save() saved {
@@ -334,8 +336,15 @@ func (w *Writer) save() saved {
 	if len(w.pending) > 0 {
 		s.pending = slices.Clone(w.pending)
 	}
-	if n := len(w.spans); n > 0 {
+	n := len(w.spans)
+	if n > 0 {
 		s.last = w.spans[n-1]
+	}
+	if w.edge && w.d.Flanking {
+		for n > 0 && int(w.spans[n-1].off) > w.edgeAt {
+			n--
+		}
+		s.tail, s.spans = bytes.Clone(w.buf[w.edgeAt:]), slices.Clone(w.spans[n:])
 	}
 	return s
 }
@@ -345,7 +354,10 @@ func (w *Writer) restore(s saved) {
 	buf, glue, breaks, spans, scopes := w.buf, w.glue, w.breaks, w.spans, w.scopes
 	*w = s.w
 	w.buf, w.glue, w.breaks, w.scopes, w.pending = buf, glue, breaks, scopes, s.pending
-	if w.spans = spans[:min(len(spans), len(s.w.spans))]; len(w.spans) > 0 {
+	if s.tail != nil {
+		copy(w.buf[w.edgeAt:], s.tail)
+		w.spans = append(spans[:len(s.w.spans)-len(s.spans)], s.spans...)
+	} else if w.spans = spans[:min(len(spans), len(s.w.spans))]; len(w.spans) > 0 {
 		w.spans[len(w.spans)-1] = s.last
 	}
 }

@@ -82,6 +82,7 @@ type Adapter struct {
 	ending sync.Mutex     // orders the start of look-ups before the end of base
 	work   sync.WaitGroup // look-ups under way
 
+	show     renderers
 	users    *cache[adapter.User]
 	rooms    *cache[adapter.Room]
 	index    *cache[nameIndex]
@@ -108,6 +109,7 @@ var (
 	_ adapter.DirectOpener     = (*Adapter)(nil)
 	_ adapter.TopicSetter      = (*Adapter)(nil)
 	_ adapter.CommandRegistrar = (*Adapter)(nil)
+	_ adapter.FormOpener       = (*Adapter)(nil)
 	_ adapter.Historian        = (*Adapter)(nil)
 	_ adapter.Finder           = (*Adapter)(nil)
 	_ adapter.HTTPHandler      = (*Adapter)(nil)
@@ -156,6 +158,7 @@ func New(cfg Config) (*Adapter, error) {
 	a.users = newCache[adapter.User](a, cfg.CacheUsers, cfg.CacheFor)
 	a.rooms = newCache[adapter.Room](a, cfg.CacheRooms, cfg.CacheFor)
 	a.index = newCache[nameIndex](a, 2, cfg.CacheFor)
+	a.show = newRenderers()
 	a.pace.init()
 	a.places.init(cfg.Positions)
 	if len(cfg.SigningSecrets) > 0 {
@@ -226,6 +229,10 @@ const (
 	maxLabel   = 75      // runes on a button
 	maxCommand = 2_000   // runes of a button's value
 	maxButtons = 25      // in an actions block
+	maxField   = 2_000   // runes of a field of a section
+	maxFields  = 10      // in a section
+	maxBlocks  = 50      // of a message (https://docs.slack.dev/reference/block-kit/blocks)
+	maxNotice  = 750     // runes of the text beside blocks: with each of them escaped it is below maxText
 )
 
 // Features implements [adapter.Adapter].

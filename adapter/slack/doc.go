@@ -38,6 +38,7 @@
 //	member_joined_channel, member_left_...  KindJoin, KindLeave
 //	slash commands                          KindInvocation; the command without its slash, "job-list" as "job list" again
 //	buttons                                 KindClick; those in a message
+//	forms                                   KindInvocation with Invocation.Form; those of [Adapter.OpenForm]
 //	user_change, channel_rename, ...        make the names that are remembered be asked for again
 //
 // Others are acknowledged, counted in [Adapter.Health] and logged at Debug. A change of a message that leaves its text (a
@@ -57,21 +58,36 @@
 // (names, and about 130 emoji characters), [adapter.Uploader], [adapter.Opener], [adapter.Directory], [adapter.DirectOpener],
 // [adapter.TopicSetter] (with the further scopes channels:write.topic and groups:write.topic), [adapter.Historian],
 // [adapter.Finder], [adapter.CommandRegistrar] (for the names alone: Slack takes commands from the manifest),
-// [adapter.HTTPHandler], [adapter.Renderer], [adapter.Closer]. There is no typing notice: Slack has none for bots.
+// [adapter.FormOpener] (a modal), [adapter.HTTPHandler], [adapter.Renderer], [adapter.Closer]. There is no typing notice:
+// Slack has none for bots.
 //
-// Message.Native["slack"] is an array of Block Kit blocks. A button in it is a command too: its value is the command.
+// Text is shown by package markdown, and goes out as mrkdwn where that shows all of it. Data with characters that mrkdwn
+// would format goes out as rich text, in which nothing is interpreted. A text with headings, lists, tasks, tables, lines
+// across, or code in a language goes out as a block of type markdown, which has these, with a plain text for notifications.
+// But with a mention, a link to a room, a time, a mass mention or a colour, or with & < > in code, such a text is mrkdwn:
+// Slack documents these for mrkdwn alone. Headings are then bold lines, lists have bullets, tables are aligned code, and
+// invisible characters keep data from being formatted. & < > are escaped in all of them, so that nothing in a text mentions
+// or links. Links are not unfolded unless Message.Previews is set.
 //
-// Text goes out with & < > escaped, so that nothing in it mentions or links; data with characters that Slack would format
-// goes out as rich text, which interprets nothing. Links are not unfolded unless Message.Previews is set.
+// Message.Color is the bar of an attachment: good, warning, danger. Fields are those of sections. Files go out after the
+// text, streamed where their size is known; a picture has the end of its name from its type, by which Slack shows it as one,
+// and its name is read aloud. A picture in a text is a link to it: Slack would fetch it from wherever it is.
 //
-// A command or a click where the bot is no member is answered over Slack's response_url: within 29 minutes, to the room, or
-// with Message.Only to whoever it came from and nobody else.
+// Message.Native["slack"] is an array of Block Kit blocks, which go out as they are instead of text, fields and buttons; the
+// text is shown in notifications. A button in it is a command too: its value is the command.
+//
+// A command, a click or a form where the bot is no member is answered over Slack's response_url: within 29 minutes of the
+// command or click, to the room, or with Message.Only to whoever it came from and nobody else.
+//
+// A form is opened within three seconds of a command, a click or another form, once for each. It has at most 100 fields; a
+// choice has at most 75 characters, a value 3,000. The window knows the room and thread of what it was opened from, and the
+// event of what was entered is in that conversation. What was entered is taken as it is delivered.
 //
 // # Limits
 //
-// A message has at most 4,000 characters (3,000 with buttons or fields), and is split by Render; a button's label 75 (it is
-// cut), its command 2,000; a field 2,000; a file 1 GiB. An ephemeral message cannot be changed, deleted or found again, and a
-// file's Ref names the file: it can be deleted alone.
+// A message has at most 4,000 characters (3,000 of mrkdwn with buttons or fields) and 50 blocks, and is split by Render; a
+// button's label 75 (it is cut), its command 2,000; a field 2,000; a file 1 GiB, 32 MiB if it does not say its size. An
+// ephemeral message cannot be changed, deleted or found again, and a file's Ref names the file: it can be deleted alone.
 //
 // Send waits for its turn, three messages at once and then one a second in a room; where that would take over five seconds
 // it is an [adapter.RateLimitError] with the time. Slack's own Retry-After is kept. Nothing is tried twice by itself.

@@ -77,9 +77,10 @@ func meaning(e slackgo.SlackErrorResponse) (cure string, kind error) {
 		"cant_delete_file", "external_channel_migrating", "slack_connect_file_upload_sharing_blocked", "user_is_restricted", "file_uploads_disabled":
 		return code, adapter.ErrForbidden
 	case "channel_not_found", "user_not_found", "users_not_found", "user_not_visible", "user_disabled", "message_not_found", "thread_not_found",
-		"file_not_found", "file_deleted", "bad_timestamp", "no_item_specified":
+		"file_not_found", "file_deleted", "bad_timestamp", "no_item_specified",
+		"expired_trigger_id", "exchanged_trigger_id", "invalid_trigger_id", "trigger_expired", "trigger_exchanged", "invalid_trigger":
 		return code, adapter.ErrNotFound
-	case "msg_too_long", "msg_blocks_too_long", "too_long", "file_upload_size_restricted", "too_many_attachments", "too_many_reactions":
+	case "msg_too_long", "msg_blocks_too_long", "too_long", "file_upload_size_restricted", "too_many_attachments", "too_many_reactions", "view_too_large":
 		return code, adapter.ErrTooLong
 	case "no_text", "invalid_name", "invalid_arguments", "invalid_arg_name", "invalid_blocks", "invalid_blocks_format", "invalid_attachments",
 		"invalid_form_data", "invalid_charset", "duplicate_message_not_found", "cannot_reply_to_message", "invalid_users", "invalid_user":

@@ -400,12 +400,12 @@ func (d decoder) slash(raw json.RawMessage, now time.Time) (*received, verdict) 
 	if ev.Room.Kind == adapter.RoomUnknown {
 		ev.Room.Name = s.ChannelName
 	}
-	ev.Origin = origin{URL: s.ResponseURL, User: s.UserID, At: now.Unix()}.String()
+	ev.Origin = origin{URL: s.ResponseURL, Got: now.Unix(), User: s.UserID, At: now.UnixMilli(), Trigger: s.TriggerID, Room: s.ChannelID}.String()
 	name := strings.TrimPrefix(s.Command, "/")
 	if full, ok := d.commands[name]; ok {
 		name = full
 	}
-	r := &received{ev: ev, text: s.Text, once: true, external: s.TeamID != "" && s.TeamID != d.me.team && s.TeamID != d.me.enterprise}
+	r := &received{ev: ev, text: s.Text, once: true, external: d.foreign(s.TeamID)}
 	ev.Invocation = &adapter.Invocation{Command: name}
 	return r, deliver
 }
@@ -423,13 +423,29 @@ func kindByName(id, name string) adapter.RoomKind {
 	return adapter.RoomUnknown
 }
 
+// person is who used something.
+type person struct {
+	ID, Username, Name string
+	TeamID             string `json:"team_id"`
+}
+
+func (d decoder) whoActed(p person) adapter.User {
+	name := p.Username
+	if name == "" {
+		name = p.Name
+	}
+	return adapter.User{Adapter: d.adapter, Tenant: d.me.team, ID: p.ID, Name: name}
+}
+
+// foreign tells whether a workspace that Slack names is another one.
+func (d decoder) foreign(team string) bool {
+	return team != "" && team != d.me.team && team != d.me.enterprise
+}
+
 // interaction is a block_actions payload (https://docs.slack.dev/reference/interaction-payloads/block_actions-payload).
 type interaction struct {
-	Type string `json:"type"`
-	User struct {
-		ID, Username, Name string
-		TeamID             string `json:"team_id"`
-	} `json:"user"`
+	Type        string                    `json:"type"`
+	User        person                    `json:"user"`
 	Channel     struct{ ID, Name string } `json:"channel"`
 	TriggerID   string                    `json:"trigger_id"`
 	ResponseURL string                    `json:"response_url"`
@@ -451,13 +467,18 @@ type interaction struct {
 	} `json:"actions"`
 }
 
-// interaction decodes a pressed button. Other interactions are unknown.
+// interaction decodes a pressed button or a submitted form. Other interactions are unknown.
 func (d decoder) interaction(raw json.RawMessage, now time.Time) (r *received, v verdict, kind string) {
 	var p interaction
 	if err := json.Unmarshal(raw, &p); err != nil {
 		return nil, malformed, p.Type
 	}
-	if p.Type != "block_actions" {
+	switch p.Type {
+	case "block_actions":
+	case "view_submission":
+		r, v = d.submission(raw, now)
+		return r, v, p.Type
+	default:
 		return nil, unknown, p.Type
 	}
 	for _, act := range p.Actions {
@@ -484,10 +505,6 @@ func (d decoder) interaction(raw json.RawMessage, now time.Time) (r *received, v
 		if room == "" || p.User.ID == "" || ts == "" {
 			return nil, ignored, "block_actions outside a message" // a button of a home tab or a modal
 		}
-		name := p.User.Username
-		if name == "" {
-			name = p.User.Name
-		}
 		at := stampTime(act.ActionTS)
 		if at.IsZero() {
 			at = now.UTC().Round(0)
@@ -495,15 +512,14 @@ func (d decoder) interaction(raw json.RawMessage, now time.Time) (r *received, v
 		ev := &adapter.Event{
 			ID: "click/" + digest(p.TriggerID+"/"+act.ActionTS+"/"+act.BlockID+"/"+act.ActionID+"/"+p.User.ID+"/"+room+"/"+ts), Kind: adapter.KindClick, Adapter: d.adapter,
 			Time: at, Order: act.ActionTS, Room: adapter.Room{ID: room, Kind: kindByName(room, p.Channel.Name)}, Thread: thread, MessageID: ts,
-			User: adapter.User{Adapter: d.adapter, Tenant: d.me.team, ID: p.User.ID, Name: name},
-			Raw:  without(raw, "token"),
+			User: d.whoActed(p.User), Raw: without(raw, "token"),
 		}
 		ev.Click = &adapter.Click{Command: act.Value, Label: unescape(act.Text.Text), Message: ev.Ref()}
 		if strings.HasPrefix(act.ActionID, actionPrefix) {
 			ev.Click.Command = unpackCommand(act.Value)
 		}
-		ev.Origin = origin{URL: p.ResponseURL, User: p.User.ID, At: now.Unix()}.String()
-		return &received{ev: ev, once: true, external: p.User.TeamID != "" && p.User.TeamID != d.me.team && p.User.TeamID != d.me.enterprise}, deliver, "block_actions/button"
+		ev.Origin = origin{URL: p.ResponseURL, Got: now.Unix(), User: p.User.ID, At: now.UnixMilli(), Trigger: p.TriggerID, Room: room, Thread: thread}.String()
+		return &received{ev: ev, once: true, external: d.foreign(p.User.TeamID)}, deliver, "block_actions/button"
 	}
 	return nil, unknown, kind
 }
@@ -528,39 +544,20 @@ func without(raw json.RawMessage, field string) json.RawMessage {
 	return out
 }
 
-// origin is what [adapter.Event.Origin] holds: how to answer a command or a click without being in the room.
-type origin struct {
-	URL  string `json:"u"`
-	User string `json:"i"` // who sees an ephemeral answer
-	At   int64  `json:"t"` // Unix seconds; the URL is good for 30 minutes and 5 uses
-}
-
-// String gives "" where there is no address.
-func (o origin) String() string {
-	if o.URL == "" {
-		return ""
-	}
-	b, err := json.Marshal(o)
-	if err != nil {
-		return ""
-	}
-	return string(b)
-}
-
 // Decode gives the library's value of an event's Raw: a pointer to one of the types of package slackevents, a
-// slack.SlashCommand for KindInvocation, a slack.InteractionCallback for KindClick.
+// slack.SlashCommand for KindInvocation, a slack.InteractionCallback for KindClick and for a form.
 func Decode(ev *adapter.Event) (any, error) {
 	if len(ev.Raw) == 0 {
 		return nil, fmt.Errorf("slack: decode: %w: the event has no Raw", adapter.ErrNotFound)
 	}
 	var v any
 	var err error
-	switch ev.Kind {
-	case adapter.KindInvocation:
+	switch {
+	case ev.Kind == adapter.KindInvocation && (ev.Invocation == nil || ev.Invocation.Form == ""):
 		var s slackgo.SlashCommand
 		err = json.Unmarshal(ev.Raw, &s)
 		v = s
-	case adapter.KindClick:
+	case ev.Kind == adapter.KindClick || ev.Kind == adapter.KindInvocation:
 		var c slackgo.InteractionCallback
 		err = json.Unmarshal(ev.Raw, &c)
 		v = c

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/adapter/markdown"
 )
 
 // kind is the key of Message.Native: its value is an array of Block Kit blocks.
@@ -17,85 +17,215 @@ const kind = "slack"
 // actionPrefix begins the action ids of buttons made here; their values are packed.
 const actionPrefix = "starling:"
 
-// Render implements [adapter.Renderer]. Text comes out with & < > escaped, mentions, room links and times in Slack's own
-// form, and is split at 4,000 characters, between lines or words where it can. Markup stays as it was written. Data with
-// characters that Slack would format goes out as rich text, in which nothing is interpreted. Buttons, fields and files
-// come with the last part. A message with Native["slack"] is one message with those blocks and Text as its notification.
+type object = map[string]any
+
+// renderers are how the portable dialect is shown: in mrkdwn, in blocks of type markdown, and for notifications.
+type renderers struct{ mrkdwn, block, plain *markdown.Renderer }
+
+func newRenderers() renderers {
+	return renderers{mrkdwn: markdown.Slack(), block: markdown.SlackBlock(), plain: markdown.Plain()}
+}
+
+// Render implements [adapter.Renderer]. A text goes out as mrkdwn, or as rich text or a block of type markdown where that
+// keeps more of it, see the package documentation; it is split at 4,000 characters (3,000 in mrkdwn beside buttons or fields). Buttons
+// and fields come with the last part, files as a part of their own after it: a retry of one does not repeat the other. The
+// key of part n after the first is "KEY/n".
+//
+// A message with Native["slack"] is one message with those blocks; its Text is shown in notifications, its Fields and Buttons
+// are not shown. Errors: [adapter.ErrInvalid], [adapter.ErrTooLong] for what cannot be split.
 func (a *Adapter) Render(m *adapter.Message) ([]*adapter.Message, error) {
-	nodes := adapter.Nodes(m.Text)
 	switch m.Notify {
-	case adapter.NotifyNone:
-	case adapter.NotifyHere, adapter.NotifyRoom:
-		nodes = append([]adapter.Node{{Kind: nodeNotify, ID: string(m.Notify)}, {Text: " "}}, nodes...)
+	case adapter.NotifyNone, adapter.NotifyHere, adapter.NotifyRoom:
 	default:
 		return nil, fmt.Errorf("slack: render: %w: Notify %q", adapter.ErrInvalid, m.Notify)
 	}
-	native := m.Native[kind]
-	if len(native) > 0 && nativeBlocks(native) == nil {
-		return nil, fmt.Errorf("slack: render: %w: Native[%q] is no array of blocks", adapter.ErrInvalid, kind)
-	}
-	limit := maxText
-	rich := formats(nodes)
-	layout := len(native) == 0 && (rich || len(m.Buttons) > 0 || len(m.Fields) > 0)
-	if layout && !rich {
-		limit = maxSection
-	}
-	var extra []any
-	if len(native) == 0 {
-		var err error
-		if extra, err = extras(m); err != nil {
-			return nil, err
+	for _, f := range m.Files {
+		if f.Size > maxFile {
+			return nil, fmt.Errorf("slack: render: %w: the file %q has %d bytes", adapter.ErrTooLong, f.Name, f.Size)
 		}
 	}
-	chunks := split(nodes, limit)
-	if len(chunks) == 0 && (len(native) > 0 || len(extra) > 0) {
-		chunks = [][]adapter.Node{nil}
-	}
-	if len(native) > 0 && len(chunks) > 1 {
-		return nil, fmt.Errorf("slack: render: %w: the text beside blocks is over %d characters", adapter.ErrTooLong, maxText)
-	}
+	bare := *m
+	bare.Fields, bare.Buttons, bare.Files, bare.Native = nil, nil, nil, nil
 	var parts []*adapter.Message
-	part := func() *adapter.Message {
-		c := *m
-		c.Text, c.Fields, c.Buttons, c.Files, c.Notify, c.Native = "", nil, nil, nil, "", nil
-		parts = append(parts, &c)
-		return &c
+	var err error
+	if native := m.Native[kind]; len(native) > 0 {
+		parts, err = a.native(&bare, native)
+	} else {
+		parts, err = a.laidOut(&bare, m)
 	}
-	for i, chunk := range chunks {
-		c := part()
-		c.Text = mrkdwn(chunk)
-		last := i == len(chunks)-1
-		blocks := []any{}
-		if layout {
-			blocks = append(blocks, textBlocks(chunk, rich)...)
-			if last {
-				blocks = append(blocks, extra...)
-			}
-		}
-		raw := native
-		if len(native) == 0 && len(blocks) > 0 {
-			var err error
-			if raw, err = json.Marshal(blocks); err != nil {
-				return nil, fmt.Errorf("slack: render: %w: %w", adapter.ErrInvalid, err)
-			}
-		}
-		if len(raw) > 0 {
-			c.Native = map[string]json.RawMessage{kind: raw}
-		}
-		if c.Text == "" && len(extra) > 0 { // what a notification shows
-			c.Text = escape(summary(m))
-		}
+	if err != nil {
+		return nil, err
 	}
-	if len(m.Files) > 0 { // a message of their own: a retry of one part does not repeat the other
-		for _, f := range m.Files {
-			if f.Size > maxFile {
-				return nil, fmt.Errorf("slack: render: %w: the file %q has %d bytes", adapter.ErrTooLong, f.Name, f.Size)
-			}
+	if len(m.Files) > 0 {
+		bare.Text, bare.Notify, bare.Files = "", adapter.NotifyNone, m.Files
+		if n := len(parts); n > 0 && bare.Key != "" {
+			bare.Key += "/" + strconv.Itoa(n+1)
 		}
-		part().Files = m.Files
+		parts = append(parts, &bare)
 	}
 	return parts, nil
 }
+
+// native gives a message of the author's own blocks. A mass mention stands before them: in the text beside blocks it would
+// reach nobody.
+func (a *Adapter) native(bare *adapter.Message, raw json.RawMessage) ([]*adapter.Message, error) {
+	var blocks []json.RawMessage
+	if json.Unmarshal(raw, &blocks) != nil || len(blocks) == 0 {
+		return nil, fmt.Errorf("slack: render: %w: Native[%q] is no array of blocks", adapter.ErrInvalid, kind)
+	}
+	part := *bare
+	part.Text = notice(a.show.plain.Render(bare.Text))
+	if bare.Notify != adapter.NotifyNone {
+		mention := a.show.mrkdwn.Dialect.Notify(bare.Notify)
+		part.Text = strings.TrimSpace(mention + " " + part.Text)
+		section, err := json.Marshal(mrkdwnSection(mention))
+		if err != nil {
+			return nil, fmt.Errorf("slack: render: %w", err)
+		}
+		blocks = append([]json.RawMessage{section}, blocks...)
+	}
+	if len(blocks) > maxBlocks {
+		return nil, fmt.Errorf("slack: render: %w: %d of %d blocks", adapter.ErrTooLong, len(blocks), maxBlocks)
+	}
+	part.Notify = adapter.NotifyNone
+	return one(&part, blocks)
+}
+
+// one is part with blocks.
+func one[T any](part *adapter.Message, blocks []T) ([]*adapter.Message, error) {
+	raw, err := json.Marshal(blocks)
+	if err != nil {
+		return nil, fmt.Errorf("slack: render: %w: %w", adapter.ErrInvalid, err)
+	}
+	part.Native = map[string]json.RawMessage{kind: raw}
+	return []*adapter.Message{part}, nil
+}
+
+// laidOut gives the parts of a text and of the fields and buttons of m. bare is m without what is no text.
+func (a *Adapter) laidOut(bare, m *adapter.Message) ([]*adapter.Message, error) {
+	extra, err := a.extras(m)
+	if err != nil {
+		return nil, err
+	}
+	doc := markdown.Parse(bare.Text)
+	show, limit, rich := a.show.mrkdwn, maxText, []any(nil)
+	if len(extra) > 0 {
+		limit = maxSection
+	}
+	form := a.form(doc, bare, len(extra), limit)
+	if form == asBlock {
+		show, limit = a.show.block, maxText
+	}
+	parts := show.MessagesOf(doc, bare, adapter.Features{MaxText: limit, Unit: adapter.UnitRunes})
+	if parts[0].Text == "" && len(extra) == 0 {
+		return nil, nil
+	}
+	if form == asRich { // it fits into one
+		rich = a.rich(doc, bare.Notify)
+	}
+	for i, p := range parts {
+		p.Notify = adapter.NotifyNone // it stands in the text
+		blocks := []any{}
+		switch last := i == len(parts)-1; {
+		case p.Text == "": // buttons or fields alone: what a notification shows
+			p.Text = notice(summary(m))
+			blocks = extra
+		case form == asBlock:
+			blocks = append(blocks, object{"type": "markdown", "text": p.Text})
+			p.Text = notice(a.show.plain.Render(p.Text))
+			if last {
+				blocks = append(blocks, extra...)
+			}
+		case rich != nil:
+			blocks = append(rich, extra...)
+		case last && len(extra) > 0:
+			blocks = append(append(blocks, mrkdwnSection(p.Text)), extra...)
+		}
+		if len(blocks) > 0 {
+			if _, err := one(p, blocks); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return parts, nil
+}
+
+// form is how a text goes out.
+type form int
+
+const (
+	asMrkdwn form = iota
+	asRich
+	asBlock
+)
+
+// form decides how a document goes out: as mrkdwn, if that shows all of it.
+//
+// A block of type markdown (https://docs.slack.dev/reference/block-kit/blocks/markdown-block) is taken where mrkdwn has no
+// such construct. But mentions, links to rooms, times and mass mentions are documented for mrkdwn alone
+// (https://docs.slack.dev/messaging/formatting-message-text), and so is that entities are read in code and addresses; and
+// attachments, which have the colour, for no block of type markdown. Such a text stays mrkdwn, with what is nearest there.
+//
+// Where mrkdwn would need invisible characters to keep text from being formatted, it is rich text, or such a block if it is
+// more than rich text can be, or than one message holds. extra blocks stand beside the text.
+func (a *Adapter) form(d *markdown.Document, m *adapter.Message, extra, limit int) form {
+	only, lost, blocks := m.Notify != adapter.NotifyNone || m.Color != adapter.ColorNone, false, 0
+	var walk func(n *markdown.Node, depth int)
+	walk = func(n *markdown.Node, depth int) {
+		if depth == 1 {
+			blocks++
+		}
+		switch n.Kind {
+		case markdown.KindMention, markdown.KindRoom, markdown.KindTime:
+			only = true
+		case markdown.KindText, markdown.KindData:
+			only = only || strings.Contains(n.Text, "://") && strings.Contains(n.Text, "&")
+		case markdown.KindLink:
+			only = only || strings.Contains(n.Target, "&") && n.First() != nil && n.First().Text == n.Text
+		case markdown.KindHeading, markdown.KindList, markdown.KindTable, markdown.KindRule:
+			lost = true
+		case markdown.KindCodeBlock:
+			lost = lost || n.Target != "" || depth > 1
+			only = only || strings.ContainsAny(n.Text, "&<>")
+		case markdown.KindQuote:
+			lost = lost || depth > 1
+		case markdown.KindCode:
+			lost = lost || strings.Contains(n.Text, "`")
+			only = only || strings.ContainsAny(n.Text, "&<>")
+		}
+		for c := range n.Children() {
+			walk(c, depth+1)
+		}
+	}
+	walk(d.Root(), 0)
+	wire := a.show.mrkdwn.Document(d).Text()
+	guarded := strings.Count(wire, zwsp) > strings.Count(m.Text, zwsp)
+	fits := utf8.RuneCountInString(wire)+len("<!channel> ") <= limit
+	switch {
+	case (guarded || lost) && fits && a.rich(d, "") != nil:
+		return asRich
+	case (guarded || lost) && !only && blocks+extra <= maxBlocks: // Slack makes several blocks of one
+		return asBlock
+	}
+	return asMrkdwn
+}
+
+const zwsp = "\u200b" // zero-width space
+
+// mrkdwnSection is a section block. verbatim keeps Slack from making mentions and links of plain text
+// (https://docs.slack.dev/reference/block-kit/composition-objects/text-object).
+func mrkdwnSection(text string) object {
+	return object{"type": "section", "text": mrkdwnText(text)}
+}
+
+func mrkdwnText(text string) object { return object{"type": "mrkdwn", "text": text, "verbatim": true} }
+
+func plainText(text string, emoji bool) object {
+	return object{"type": "plain_text", "text": text, "emoji": emoji}
+}
+
+// notice is a text beside blocks: notifications show it, and programs that read the screen aloud.
+func notice(plain string) string { return escape(cutRunes(strings.TrimSpace(plain), maxNotice)) }
 
 // summary is a text for a message that has none.
 func summary(m *adapter.Message) string {
@@ -104,218 +234,22 @@ func summary(m *adapter.Message) string {
 		words = append(words, adapter.PlainText(f.Name)+": "+adapter.PlainText(f.Value))
 	}
 	for _, b := range m.Buttons {
-		words = append(words, b.Label)
+		words = append(words, adapter.PlainText(b.Label))
 	}
-	return cutRunes(strings.Join(words, ", "), maxSection)
-}
-
-// nodeNotify is a mass mention, which no text can hold.
-const nodeNotify = adapter.NodeKind(100)
-
-// formats tells whether data has characters that Slack would format.
-func formats(nodes []adapter.Node) bool {
-	for _, n := range nodes {
-		if n.Kind == adapter.NodeData && (strings.ContainsAny(n.Text, "*_~`:@#>|") || strings.Contains(n.Text, "- ") || digitDot(n.Text)) {
-			return true
-		}
-	}
-	return false
-}
-
-// digitDot tells whether there may be a numbered list.
-func digitDot(s string) bool {
-	i := strings.Index(s, ". ")
-	return i > 0 && s[i-1] >= '0' && s[i-1] <= '9'
-}
-
-// mrkdwn gives nodes as Slack's text.
-func mrkdwn(nodes []adapter.Node) string {
-	var b strings.Builder
-	for _, n := range nodes {
-		b.WriteString(wireText(n))
-	}
-	return b.String()
-}
-
-// wireText gives a node as Slack's text (https://docs.slack.dev/messaging/formatting-message-text).
-func wireText(n adapter.Node) string {
-	switch n.Kind {
-	case adapter.NodeMention:
-		if validID(n.ID) {
-			return "<@" + n.ID + ">"
-		}
-		return escape("@" + n.Text)
-	case adapter.NodeRoom:
-		if validID(n.ID) {
-			return "<#" + n.ID + ">"
-		}
-		return escape("#" + n.Text)
-	case adapter.NodeTime:
-		return "<!date^" + strconv.FormatInt(n.Time.Unix(), 10) + "^{date_short_pretty} {time}|" + fallbackTime(n) + ">"
-	case nodeNotify:
-		if n.ID == string(adapter.NotifyHere) {
-			return "<!here>"
-		}
-		return "<!channel>"
-	}
-	return escape(n.Text)
-}
-
-func fallbackTime(n adapter.Node) string { return n.Time.Format("2006-01-02 15:04 UTC") }
-
-// validID tells whether an id can stand in a tag without ending it.
-func validID(id string) bool {
-	return id != "" && !strings.ContainsFunc(id, func(r rune) bool {
-		return !(r >= 'A' && r <= 'Z' || r >= '0' && r <= '9')
-	})
-}
-
-// size is how long a node is in what is sent.
-func size(n adapter.Node) int { return utf8.RuneCountInString(wireText(n)) }
-
-// split cuts nodes into chunks of at most limit characters, between lines where it can, else between words, else where it
-// must. White space at a cut goes. A chunk of white space alone is nothing to post.
-func split(nodes []adapter.Node, limit int) (chunks [][]adapter.Node) {
-	var now []adapter.Node
-	used := 0
-	flush := func() {
-		if strings.TrimFunc(mrkdwn(now), unicode.IsSpace) != "" {
-			chunks = append(chunks, now)
-		}
-		now, used = nil, 0
-	}
-	for _, n := range nodes {
-		for {
-			s := size(n)
-			if used+s <= limit {
-				now, used = append(now, n), used+s
-				break
-			}
-			if n.Kind != adapter.NodeMarkup && n.Kind != adapter.NodeData {
-				flush()
-				continue
-			}
-			head, tail := cutText(n.Text, limit-used, used == 0)
-			if head != "" {
-				h := n
-				h.Text = head
-				now = append(now, h)
-			}
-			flush()
-			if n.Text = tail; tail == "" {
-				break
-			}
-		}
-	}
-	flush()
-	return chunks
-}
-
-// cutText cuts s so that the head, escaped, has at most limit characters. must: the head cannot be empty.
-func cutText(s string, limit int, must bool) (head, tail string) {
-	used, end, line, word := 0, 0, -1, -1
-	for i, r := range s {
-		n := 1
-		switch r {
-		case '&':
-			n = 5
-		case '<', '>':
-			n = 4
-		}
-		if used+n > limit {
-			break
-		}
-		used += n
-		end = i + utf8.RuneLen(r)
-		if r == utf8.RuneError {
-			_, w := utf8.DecodeRuneInString(s[i:])
-			end = i + w
-		}
-		if r == '\n' {
-			line = i
-		}
-		if unicode.IsSpace(r) {
-			word = i
-		}
-	}
-	if end == len(s) {
-		return s, ""
-	}
-	if next, _ := utf8.DecodeRuneInString(s[end:]); unicode.IsSpace(next) {
-		word = end
-		if next == '\n' {
-			line = end
-		}
-	}
-	switch {
-	case line > 0 && line >= end/2:
-		end = line
-	case word > 0:
-		end = word
-	case !must: // begin a chunk rather than cut a word
-		return "", s
-	}
-	head, tail = s[:end], s[end:]
-	if r, n := utf8.DecodeRuneInString(tail); unicode.IsSpace(r) {
-		tail = tail[n:]
-	}
-	return head, tail
-}
-
-// textBlocks gives a chunk as blocks. verbatim keeps Slack from making mentions and links of plain text
-// (https://docs.slack.dev/reference/block-kit/composition-objects/text-object).
-func textBlocks(chunk []adapter.Node, rich bool) []any {
-	if !rich {
-		if text := mrkdwn(chunk); strings.TrimSpace(text) != "" {
-			return []any{map[string]any{"type": "section", "text": map[string]any{"type": "mrkdwn", "text": text, "verbatim": true}}}
-		}
-		return nil
-	}
-	var elements []any
-	for _, n := range chunk {
-		switch {
-		case n.Kind == adapter.NodeMention && validID(n.ID):
-			elements = append(elements, map[string]any{"type": "user", "user_id": n.ID})
-		case n.Kind == adapter.NodeRoom && validID(n.ID):
-			elements = append(elements, map[string]any{"type": "channel", "channel_id": n.ID})
-		case n.Kind == adapter.NodeTime:
-			elements = append(elements, map[string]any{"type": "date", "timestamp": n.Time.Unix(), "format": "{date_short_pretty} {time}", "fallback": fallbackTime(n)})
-		case n.Kind == nodeNotify:
-			r := "channel"
-			if n.ID == string(adapter.NotifyHere) {
-				r = "here"
-			}
-			elements = append(elements, map[string]any{"type": "broadcast", "range": r})
-		case n.Kind == adapter.NodeMention:
-			elements = append(elements, map[string]any{"type": "text", "text": "@" + n.Text})
-		case n.Kind == adapter.NodeRoom:
-			elements = append(elements, map[string]any{"type": "text", "text": "#" + n.Text})
-		case n.Text != "":
-			elements = append(elements, map[string]any{"type": "text", "text": n.Text})
-		}
-	}
-	if len(elements) == 0 {
-		return nil
-	}
-	return []any{map[string]any{"type": "rich_text", "elements": []any{map[string]any{"type": "rich_text_section", "elements": elements}}}}
+	return strings.Join(words, ", ")
 }
 
 // extras gives fields and buttons as blocks.
-func extras(m *adapter.Message) (blocks []any, err error) {
+func (a *Adapter) extras(m *adapter.Message) (blocks []any, err error) {
 	var fields []any
 	for i, f := range m.Fields {
-		nodes := adapter.Nodes(f.Value)
-		name := adapter.PlainText(f.Name)
-		object := map[string]any{"type": "mrkdwn", "text": "*" + escape(name) + "*\n" + mrkdwn(nodes), "verbatim": true}
-		if formats(nodes) || strings.ContainsAny(name, "*_~`:\n") { // in plain text nothing is interpreted
-			object = map[string]any{"type": "plain_text", "text": strings.ReplaceAll(name, "\n", " ") + "\n" + adapter.PlainText(f.Value), "emoji": false}
+		field, err := a.field(f)
+		if err != nil {
+			return nil, err
 		}
-		if n := utf8.RuneCountInString(object["text"].(string)); n > 2000 {
-			return nil, fmt.Errorf("slack: render: %w: the field %q has %d of 2000 characters", adapter.ErrTooLong, name, n)
-		}
-		fields = append(fields, object)
-		if len(fields) == 10 || i == len(m.Fields)-1 {
-			blocks = append(blocks, map[string]any{"type": "section", "fields": fields})
+		fields = append(fields, field)
+		if len(fields) == maxFields || i == len(m.Fields)-1 {
+			blocks = append(blocks, object{"type": "section", "fields": fields})
 			fields = nil
 		}
 	}
@@ -329,21 +263,60 @@ func extras(m *adapter.Message) (blocks []any, err error) {
 		if strings.TrimSpace(label) == "" {
 			return nil, fmt.Errorf("slack: render: %w: a button has no label", adapter.ErrInvalid)
 		}
-		e := map[string]any{"type": "button", "action_id": actionPrefix + strconv.Itoa(i), "value": value,
-			"text": map[string]any{"type": "plain_text", "text": label, "emoji": true}}
+		e := object{"type": "button", "action_id": actionPrefix + strconv.Itoa(i), "value": value, "text": plainText(label, true)}
 		if b.Style == adapter.ButtonPrimary || b.Style == adapter.ButtonDanger {
 			e["style"] = string(b.Style)
 		}
 		buttons = append(buttons, e)
 		if len(buttons) == maxButtons || i == len(m.Buttons)-1 {
-			blocks = append(blocks, map[string]any{"type": "actions", "elements": buttons})
+			blocks = append(blocks, object{"type": "actions", "elements": buttons})
 			buttons = nil
 		}
 	}
-	if len(blocks) > 40 {
+	if len(blocks) > maxBlocks-1 {
 		return nil, fmt.Errorf("slack: render: %w: too many fields and buttons for one message", adapter.ErrTooLong)
 	}
 	return blocks, nil
+}
+
+// field gives a field: in mrkdwn, or as plain text where nothing in it is formatted and mrkdwn would need invisible
+// characters, or has no room.
+func (a *Adapter) field(f adapter.Field) (object, error) {
+	name := strings.Join(strings.Fields(adapter.PlainText(f.Name)), " ")
+	doc := markdown.Parse(f.Value)
+	value := a.show.mrkdwn.Document(doc).Text()
+	head := ""
+	if name != "" {
+		head = a.show.mrkdwn.Render("**" + adapter.Data(name) + "**")
+	}
+	text := strings.TrimSuffix(head+"\n"+value, "\n")
+	exact := strings.Count(text, zwsp) <= strings.Count(f.Name+f.Value, zwsp)
+	if text == "" {
+		return nil, fmt.Errorf("slack: render: %w: a field has neither name nor value", adapter.ErrInvalid)
+	}
+	if utf8.RuneCountInString(text) <= maxField && (exact || !unformatted(doc)) {
+		return mrkdwnText(text), nil
+	}
+	plain := strings.TrimSuffix(name+"\n"+a.show.plain.Document(doc).Text(), "\n")
+	if n := utf8.RuneCountInString(plain); n > maxField {
+		return nil, fmt.Errorf("slack: render: %w: the field %q has %d of %d characters", adapter.ErrTooLong, name, n, maxField)
+	}
+	return plainText(plain, false), nil
+}
+
+// unformatted tells whether a document is text and data alone.
+func unformatted(d *markdown.Document) bool {
+	for block := range d.Root().Children() {
+		if block.Kind != markdown.KindParagraph {
+			return false
+		}
+		for n := range block.Children() {
+			if n.Kind != markdown.KindText && n.Kind != markdown.KindData && n.Kind != markdown.KindBreak {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // cutRunes shortens s to n characters.
@@ -355,7 +328,8 @@ func cutRunes(s string, n int) string {
 	return string(r[:n-1]) + "…"
 }
 
-// A command goes through a button without the characters that Slack escapes on some ways and not on others.
+// What goes through a button or a menu and comes back goes without the characters that Slack escapes on some ways and not
+// on others.
 var (
 	packer   = strings.NewReplacer("%", "%25", "&", "%26", "<", "%3C", ">", "%3E")
 	unpacker = strings.NewReplacer("%25", "%", "%26", "&", "%3C", "<", "%3E", ">")

@@ -171,7 +171,7 @@ func (a *Adapter) respond(ctx context.Context, m *adapter.Message, why error) (s
 		return "", false
 	}
 	var o origin
-	if json.Unmarshal([]byte(m.Origin), &o) != nil || !a.mayRespond(o.URL) || a.now().Unix()-o.At > 29*60 {
+	if json.Unmarshal([]byte(m.Origin), &o) != nil || !a.mayRespond(o.URL) || a.now().Unix()-o.Got > 29*60 {
 		return "", false
 	}
 	kind := slackgo.ResponseTypeInChannel

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -65,10 +66,7 @@ func (a *Adapter) share(ctx context.Context, to adapter.Address, comment string,
 
 // put uploads one file without showing it.
 func (a *Adapter) put(ctx context.Context, f adapter.File) (string, error) {
-	name := f.Name
-	if name == "" {
-		name = "file"
-	}
+	name, alt := fileName(f)
 	switch {
 	case f.Open == nil:
 		return "", fmt.Errorf("the file %q cannot be opened any more: %w", name, adapter.ErrInvalid)
@@ -95,7 +93,7 @@ func (a *Adapter) put(ctx context.Context, f adapter.File) (string, error) {
 	if size == 0 {
 		return "", fmt.Errorf("the file %q is empty: %w", name, adapter.ErrInvalid)
 	}
-	u, err := a.api.GetUploadURLExternalContext(ctx, slackgo.GetUploadURLExternalParameters{FileName: name, FileSize: int(size)})
+	u, err := a.api.GetUploadURLExternalContext(ctx, slackgo.GetUploadURLExternalParameters{FileName: name, FileSize: int(size), AltTxt: alt})
 	if err != nil {
 		return "", nothingPosted(a.fail("upload", err))
 	}
@@ -118,6 +116,32 @@ func (a *Adapter) put(ctx context.Context, f adapter.File) (string, error) {
 		return "", nothingPosted(fmt.Errorf("upload the file %q: %s", name, resp.Status))
 	}
 	return u.FileID, nil
+}
+
+// fileName gives the name under which a file is shown. Slack knows a picture, which it shows as one, by the end of its name.
+// alt is read aloud in place of a picture.
+func fileName(f adapter.File) (name, alt string) {
+	if name = f.Name; name == "" {
+		name = "file"
+	}
+	end := ""
+	switch f.Type {
+	case "image/png":
+		end = ".png"
+	case "image/jpeg":
+		end = ".jpg"
+	case "image/gif":
+		end = ".gif"
+	case "image/webp":
+		end = ".webp"
+	default:
+		return name, ""
+	}
+	alt = strings.TrimSuffix(name, path.Ext(name))
+	if ext := strings.ToLower(path.Ext(name)); ext != end && (ext != ".jpeg" || end != ".jpg") {
+		name += end
+	}
+	return name, alt
 }
 
 // nothingPosted says of an error before the posting what is certain: nothing was posted.

@@ -59,6 +59,7 @@ type Adapter struct {
 	cfg     Config
 	tty     bool // In and Out are a terminal and Plain is off
 	errTTY  bool // Err is a terminal too
+	colours bool // tty, and neither NO_COLOR nor TERM=dumb
 	boot    string
 	count   atomic.Uint64 // of ids
 	bot     adapter.User
@@ -104,7 +105,8 @@ var (
 	_ adapter.Closer           = (*Adapter)(nil)
 )
 
-// New makes a terminal adapter. It looks whether In, Out and Err are a terminal, and neither reads nor writes.
+// New makes a terminal adapter. It looks whether In, Out and Err are a terminal, and neither reads nor writes. Of the
+// environment it reads what says of what kind a terminal is: NO_COLOR (https://no-color.org) and TERM.
 func New(cfg Config) *Adapter {
 	def := func(s *string, d string) {
 		if *s = word(*s); *s == "" {
@@ -132,6 +134,7 @@ func New(cfg Config) *Adapter {
 		in:     source{r: cfg.In},
 	}
 	a.errTTY = a.tty && isTerminal(cfg.Err)
+	a.colours = a.tty && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	a.bot = adapter.User{Adapter: cfg.Name, ID: "bot:" + cfg.BotName, Name: cfg.BotName, Kind: adapter.KindBot}
 	a.queue.init()
 	a.user = a.person(cfg.User)

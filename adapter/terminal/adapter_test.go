@@ -19,7 +19,16 @@ import (
 	"github.com/starlingbot/starling/adapter"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// What a terminal is like is said by the environment.
+	for k, v := range map[string]string{"TERM": "xterm-256color", "NO_COLOR": ""} {
+		if err := os.Setenv(k, v); err != nil {
+			panic(err)
+		}
+	}
+	time.Local = time.UTC
+	goleak.VerifyTestMain(m)
+}
 
 // output is a concurrent buffer that counts writes.
 type output struct {

@@ -8,8 +8,9 @@
 //	a := terminal.New(terminal.Config{})
 //
 // When standard input and output are both a terminal there is a prompt with line editing (the keys of Emacs and the
-// arrows), a history of 500 lines, completion of command names with Tab, and colour. Otherwise, or with Config.Plain, it
-// is a filter: one line in, plain text out, and Run ends at the end of the input. Input that ends before any line says
+// arrows), a history of 500 lines, completion of command names with Tab, and colour, unless NO_COLOR is set
+// (https://no-color.org) or TERM is dumb. Otherwise, or with Config.Plain, it is a filter: one line in, plain text out, and
+// Run ends at the end of the input. Input that ends before any line says
 // so on Err.
 //
 // Logs go through [Adapter.LogWriter], so that they never break the prompt:
@@ -48,6 +49,10 @@
 //
 // # Capabilities
 //
+// Text is shown by package markdown: bold, italic and struck out text, headings, lists, tasks, quotes, aligned tables, code,
+// and links with their address, in lines that fit the width that the terminal has at that moment; code and tables are not
+// wrapped. Times are in the zone of the machine. A pipe gets the same as plain text, with long lines and times in UTC.
+//
 // Threads, buttons (shown with numbers), fields, messages that one user alone sees; [adapter.Editor], [adapter.Deleter],
 // [adapter.Reactor], [adapter.TopicSetter], [adapter.DirectOpener], [adapter.Directory], [adapter.CommandRegistrar] (for
 // completion) and [adapter.Closer]. Of a file only name and size are shown, and there is no typing notice. A message
@@ -56,7 +61,7 @@
 // Messages look like this, where the number is shown in a terminal alone:
 //
 //	[1] starling> in the direct room of the current user
-//	  further lines are indented
+//	  further lines are indented; code or a table that begins a message begins there
 //	[2] #ops starling> in a room
 //	[3] #ops/2 starling> in a thread
 //	[4] @alice starling> in the direct room of another user
@@ -72,8 +77,9 @@
 // A reaction to "line 7" is one to what the current user said. A thread below a user's line is shown as #ops/you-7.
 //
 // From what is shown escape sequences are removed whole, with their parameters, and so are control characters (but line
-// feed and tab), bidirectional controls and zero-width characters, the joiners of emoji included: text cannot move the
-// cursor, rewrite a line, or look like a line of its own. In a log line on a terminal colours alone are left.
+// feed and tab), bidirectional controls and zero-width characters, the joiners of emoji included: text, markup and data
+// alike, cannot move the cursor, rewrite a line, or look like a line of its own. The sequences that are shown are the
+// renderer's. In a log line on a terminal colours alone are left.
 //
 // # Limits
 //

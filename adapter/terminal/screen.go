@@ -64,18 +64,7 @@ func (s *screen) flush() (int, error) {
 
 // resize asks the terminal for its size; s.mu is held.
 func (s *screen) resize() {
-	w, h := s.width, 24
-	control(s.out, func(fd int) {
-		if tw, th, err := term.GetSize(fd); err == nil {
-			h = th
-			if w <= 0 {
-				w = tw
-			}
-		}
-	})
-	if w <= 0 {
-		w = 80
-	}
+	w, h := screenSize(s.out, s.width)
 	_ = s.t.SetSize(w, h)
 }
 
@@ -304,11 +293,17 @@ func (a *Adapter) prompt() string {
 	return s + word(a.user.Name) + "> "
 }
 
-func dim(s string) string { return "\x1b[2m" + s + "\x1b[0m" }
+// dim shows s dim, where there is colour.
+func (a *Adapter) dim(s string) string {
+	if !a.colours {
+		return s
+	}
+	return "\x1b[2m" + s + "\x1b[0m"
+}
 
 // colour shows the bot's name in colour, where there is colour.
 func (a *Adapter) colour(c adapter.Color, s string) string {
-	if !a.tty {
+	if !a.colours {
 		return s
 	}
 	code := "36" // cyan

@@ -82,9 +82,9 @@ func (a *Adapter) show(p *post, m *adapter.Message) error {
 	number := a.last + 1
 	head := a.heading(p, m.Color, "")
 	if a.tty {
-		head = dim("["+strconv.Itoa(number)+"]") + " " + head
+		head = a.dim("["+strconv.Itoa(number)+"]") + " " + head
 	}
-	if err := a.print("send", head+indent(a.render(m))); err != nil {
+	if err := a.print("send", a.entry(head, m)); err != nil {
 		return err
 	}
 	p.number, p.held = number, nil
@@ -132,59 +132,6 @@ func (a *Adapter) threadName(thread string) string {
 	return word(thread)
 }
 
-// render gives what a message shows, in lines. It is the place of the Markdown renderer.
-func (a *Adapter) render(m *adapter.Message) string {
-	var b strings.Builder
-	line := func(s string) {
-		if b.Len() > 0 {
-			b.WriteByte('\n')
-		}
-		b.WriteString(strings.TrimRight(clean(s), "\n"))
-	}
-	text := adapter.PlainText(m.Text)
-	if m.Notify != adapter.NotifyNone {
-		text = strings.TrimSuffix("@"+string(m.Notify)+" "+text, " ")
-	}
-	if text != "" {
-		line(text)
-	}
-	for _, f := range m.Fields {
-		line(word(adapter.PlainText(f.Name)) + ": " + adapter.PlainText(f.Value))
-	}
-	if len(m.Buttons) > 0 {
-		labels := make([]string, len(m.Buttons))
-		for i, button := range m.Buttons {
-			labels[i] = "[" + strconv.Itoa(i+1) + "] " + word(button.Label)
-		}
-		line(strings.Join(labels, "  "))
-	}
-	for _, f := range m.Files {
-		s := "file: " + word(f.Name)
-		if f.Size > 0 {
-			s += " (" + size(f.Size) + ")"
-		}
-		line(s)
-	}
-	return b.String()
-}
-
-// size shows a number of bytes.
-func size(n int64) string {
-	if n < 1<<10 {
-		return strconv.FormatInt(n, 10) + " B"
-	}
-	f, unit := float64(n), ""
-	for _, unit = range []string{"KiB", "MiB", "GiB", "TiB"} {
-		if f /= 1 << 10; f < 1<<10 {
-			break
-		}
-	}
-	return strconv.FormatFloat(f, 'f', 1, 64) + " " + unit
-}
-
-// indent sets further lines in by two spaces, so that no text can look like a line of its own.
-func indent(s string) string { return strings.ReplaceAll(s, "\n", "\n  ") + "\n" }
-
 // print writes in one Write, above the prompt where there is one. It is called with a.mu held.
 func (a *Adapter) print(verb, s string) error {
 	var n int
@@ -219,7 +166,7 @@ func (a *Adapter) Edit(ctx context.Context, ref adapter.Ref, m *adapter.Message)
 		held := *m
 		p.held = &held
 	} else if a.sees(p) {
-		if err := a.print("edit", a.heading(p, m.Color, " (edited "+strconv.Itoa(p.number)+")")+indent(a.render(m))); err != nil {
+		if err := a.print("edit", a.entry(a.heading(p, m.Color, " (edited "+strconv.Itoa(p.number)+")"), m)); err != nil {
 			return err
 		}
 	}

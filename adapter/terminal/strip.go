@@ -12,6 +12,35 @@ func clean(s string) string { return strip(s, false) }
 // cleanLog is clean, but leaves colours (SGR).
 func cleanLog(s string) string { return strip(s, true) }
 
+// cleanText is clean for a text of package adapter: the characters that carry nodes stay, and no sequence reaches over
+// one.
+func cleanText(s string) string {
+	if !strings.Contains(s, "\xEF\xB7") { // all of them begin so
+		return clean(s)
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	for s != "" {
+		i := strings.IndexFunc(s, carries)
+		if i < 0 {
+			i = len(s)
+		}
+		b.WriteString(clean(s[:i]))
+		s = s[i:]
+		i = strings.IndexFunc(s, func(r rune) bool { return !carries(r) })
+		if i < 0 {
+			i = len(s)
+		}
+		b.WriteString(s[:i])
+		s = s[i:]
+	}
+	return b.String()
+}
+
+// carries tells whether r is one of the noncharacters with which package adapter puts nodes into a text. Package markdown
+// takes all of them out.
+func carries(r rune) bool { return r >= 0xFDD0 && r <= 0xFDEF }
+
 // word makes s safe to show inside a line: clean, and white space is a single space.
 func word(s string) string { return strings.Join(strings.Fields(clean(s)), " ") }
 

@@ -175,7 +175,7 @@ func (s *Server) Press(user, room, ts, label string) error {
 	}
 	s.enqueue(&envelope{ID: s.id("env"), Kind: "interactive", EventID: s.id("act"), payload: object{
 		"type": "block_actions", "token": "verification-token", "team": object{"id": s.team, "domain": "fake"}, "user": s.person(user),
-		"api_app_id": AppID, "trigger_id": s.id("trigger"), "response_url": s.responseURL(room, user),
+		"api_app_id": AppID, "trigger_id": s.trigger(user), "response_url": s.responseURL(room, user),
 		"container": object{"type": "message", "message_ts": ts, "channel_id": room, "is_ephemeral": m.Only != ""},
 		"channel":   object{"id": room, "name": name}, "message": s.messageObject(m, false),
 		"actions": []object{{"type": "button", "block_id": blockID, "action_id": e.ActionID, "value": e.Value, "action_ts": s.ts(),
@@ -200,7 +200,7 @@ func (s *Server) Invoke(user, room, command, text string) error {
 	s.enqueue(&envelope{ID: s.id("env"), Kind: "slash_commands", EventID: s.id("cmd"), payload: object{
 		"token": "verification-token", "team_id": s.team, "team_domain": "fake", "channel_id": room, "channel_name": name,
 		"user_id": user, "user_name": u.Name, "command": "/" + command, "text": escape(text), "api_app_id": AppID, "is_enterprise_install": "false",
-		"response_url": s.responseURL(room, user), "trigger_id": s.id("trigger"),
+		"response_url": s.responseURL(room, user), "trigger_id": s.trigger(user),
 	}})
 	return nil
 }

@@ -278,6 +278,8 @@ func (s *Server) do(c *call) (object, *apiError) {
 		return s.userInfo(c)
 	case "users.list":
 		return s.listUsers(c)
+	case "views.open":
+		return s.openView(c)
 	case "files.getUploadURLExternal":
 		return s.uploadURL(c)
 	case "files.completeUploadExternal":

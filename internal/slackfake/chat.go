@@ -81,8 +81,8 @@ func (s *Server) content(c *call, m *Message) *apiError {
 			return &apiError{code: code}
 		}
 	}
-	if len(m.blocks()) > 50 {
-		return &apiError{code: "invalid_blocks"}
+	if code := tooMuch(m.blocks()); code != "" {
+		return &apiError{code: code}
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"path"
 	"strconv"
 	"strings"
 )
@@ -11,9 +12,25 @@ import (
 // File is an uploaded file.
 type File struct {
 	ID, Name, Type string
+	Alt            string // what is read aloud in place of a picture
 	Content        string
 	size           int
 	complete       bool
+}
+
+// typeOf knows a picture, which Slack shows as one, by the end of its name.
+func typeOf(name string) string {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".png":
+		return "image/png"
+	case ".jpg", ".jpeg":
+		return "image/jpeg"
+	case ".gif":
+		return "image/gif"
+	case ".webp":
+		return "image/webp"
+	}
+	return "text/plain"
 }
 
 func (s *Server) fileObject(f *File) object {
@@ -29,11 +46,11 @@ func (s *Server) uploadURL(c *call) (object, *apiError) {
 	if n > 1<<30 {
 		return refuse("file_upload_size_restricted")
 	}
-	f := &File{ID: s.id("F"), Name: c.get("filename"), Type: "text/plain", size: n}
+	f := &File{ID: s.id("F"), Name: c.get("filename"), Alt: c.get("alt_txt"), Type: typeOf(c.get("filename")), size: n}
 	s.files[f.ID] = f
-	path := "/upload/v1/" + f.ID
-	s.uploads[path] = f.ID
-	return object{"upload_url": "http://" + s.host + path, "file_id": f.ID}, nil
+	where := "/upload/v1/" + f.ID
+	s.uploads[where] = f.ID
+	return object{"upload_url": "http://" + s.host + where, "file_id": f.ID}, nil
 }
 
 func (s *Server) serveUpload(w http.ResponseWriter, r *http.Request) {

@@ -10,11 +10,36 @@ import (
 
 // block is a layout block, as far as Slack's limits and readers care.
 type block struct {
-	Type     string      `json:"type"`
-	BlockID  string      `json:"block_id"`
-	Text     *textObject `json:"text"`
+	Type     string
+	BlockID  string
+	Text     *textObject
+	Markdown string // the text of a block of type markdown
 	Fields   []textObject
 	Elements []element
+
+	attached bool // it stands in an attachment
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (b *block) UnmarshalJSON(raw []byte) error {
+	var w struct {
+		Type     string          `json:"type"`
+		BlockID  string          `json:"block_id"`
+		Text     json.RawMessage `json:"text"`
+		Fields   []textObject    `json:"fields"`
+		Elements []element       `json:"elements"`
+	}
+	if err := json.Unmarshal(raw, &w); err != nil {
+		return err
+	}
+	*b = block{Type: w.Type, BlockID: w.BlockID, Fields: w.Fields, Elements: w.Elements}
+	switch {
+	case len(w.Text) == 0:
+		return nil
+	case w.Type == "markdown":
+		return json.Unmarshal(w.Text, &b.Markdown)
+	}
+	return json.Unmarshal(w.Text, &b.Text)
 }
 
 type textObject struct {
@@ -34,7 +59,7 @@ type element struct {
 	UserID    string      `json:"user_id"`
 	ChannelID string      `json:"channel_id"`
 	Range     string      `json:"range"`
-	URL       string      `json:"url"`
+	Name      string      `json:"name"`
 	Timestamp json.Number `json:"timestamp"`
 	Fallback  string      `json:"fallback"`
 }
@@ -60,9 +85,27 @@ func (m *Message) blocks() []block {
 	}
 	_ = json.Unmarshal(m.Attachments, &attachments)
 	for _, a := range attachments {
-		all = append(all, a.Blocks...)
+		for _, b := range a.Blocks {
+			b.attached = true
+			all = append(all, b)
+		}
 	}
 	return all
+}
+
+// tooMuch gives the error code of blocks that together are over a limit, or "".
+func tooMuch(all []block) string {
+	n := 0
+	for _, b := range all {
+		n += len([]rune(b.Markdown))
+	}
+	switch {
+	case len(all) > 50:
+		return "invalid_blocks"
+	case n > 12_000:
+		return "msg_blocks_too_long"
+	}
+	return ""
 }
 
 // refused gives the error code of a block over the limits of https://docs.slack.dev/reference/block-kit, or "".
@@ -105,23 +148,31 @@ func (b block) refused() string {
 				}
 			}
 		}
+	case "markdown":
+		if strings.TrimSpace(b.Markdown) == "" || b.attached {
+			return "invalid_blocks"
+		}
 	case "":
 		return "invalid_blocks_format"
 	}
 	return ""
 }
 
-// Shown is the text as people read it: that of the blocks where there are some, else that of the message.
+// Shown is the text as people read it: that of the blocks where there are some, else that of the message. Characters that
+// nobody sees are left out.
 func (s *Server) Shown(m *Message) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.shown(m)
+	return seen(s.shown(m))
 }
+
+// seen leaves zero-width spaces out.
+func seen(text string) string { return strings.ReplaceAll(text, "\u200b", "") }
 
 func (s *Server) shown(m *Message) string {
 	all := m.blocks()
 	if len(all) == 0 {
-		return s.read(m.Text, m.Markup)
+		return s.read(m.plainText(), m.Markup)
 	}
 	var parts []string
 	for _, b := range all {
@@ -143,17 +194,32 @@ func (s *Server) shown(m *Message) string {
 						t.WriteString("#" + s.roomName(e.ChannelID))
 					case "broadcast":
 						t.WriteString("@" + e.Range)
-					case "link":
-						t.WriteString(e.URL)
+					case "emoji":
+						t.WriteString("[" + e.Name + "]")
 					case "date":
 						t.WriteString(e.Fallback)
 					}
 				}
 			}
 			parts = append(parts, t.String())
+		case b.Type == "markdown":
+			parts = append(parts, s.readMarkdown(b.Markdown))
 		}
 	}
 	return strings.Join(parts, "\n")
+}
+
+// plainText is the text of a message without blocks, with that of its attachments.
+func (m *Message) plainText() string {
+	var attachments []struct {
+		Text string `json:"text"`
+	}
+	_ = json.Unmarshal(m.Attachments, &attachments)
+	text := m.Text
+	for _, a := range attachments {
+		text = strings.TrimPrefix(text+"\n"+a.Text, "\n")
+	}
+	return text
 }
 
 func (s *Server) nameOf(id string) string {
@@ -171,26 +237,37 @@ func (s *Server) roomName(id string) string {
 }
 
 var (
-	angle  = regexp.MustCompile(`<([^<>]*)>`)
+	angle = regexp.MustCompile(`<([^<>]*)>`)
+	codes = []*regexp.Regexp{ // a single backtick or two stand for themselves between three
+		regexp.MustCompile("(^|[\\s(*_~\u200b])```((?:[^`\u200b]|``?[^`])(?:[^`]|``?[^`])*)```"),
+		regexp.MustCompile("(^|[\\s(*_~\u200b])`([^`\n\u200b][^`\n]*)`"),
+	}
 	styles = []*regexp.Regexp{
-		regexp.MustCompile("(^|[\\s(])```([^`]+)```"),
-		regexp.MustCompile("(^|[\\s(])`([^`\n]+)`"),
-		regexp.MustCompile(`(^|[\s(])\*([^\s*][^*\n]*)\*`),
-		regexp.MustCompile(`(^|[\s(])_([^\s_][^_\n]*)_`),
-		regexp.MustCompile(`(^|[\s(])~([^\s~][^~\n]*)~`),
+		regexp.MustCompile(`(^|[\s(*_~\x{200b}])\*([^\s\x{200b}*][^*\n]*)\*`), // a zero-width space is white space
+		regexp.MustCompile(`(^|[\s(*_~\x{200b}])_([^\s\x{200b}_][^_\n]*)_`),
+		regexp.MustCompile(`(^|[\s(*_~\x{200b}])~([^\s\x{200b}~][^~\n]*)~`),
 	}
 	quote = regexp.MustCompile(`(?m)^(&gt;|>)\s?`)
 	emoji = regexp.MustCompile(`:([a-z0-9_+-]+):`)
 )
 
+// In code nothing else is formatted.
+var (
+	hideMarks = strings.NewReplacer("*", "\uE001", "_", "\uE002", "~", "\uE003", "`", "\uE004", ":", "\uE005", "&gt;", "\uE006", ">", "\uE007")
+	showMarks = strings.NewReplacer("\uE001", "*", "\uE002", "_", "\uE003", "~", "\uE004", "`", "\uE005", ":", "\uE006", "&gt;", "\uE007", ">")
+)
+
 // read resolves mrkdwn as Slack's clients do: what formats disappears, so that data which formats is noticed.
 func (s *Server) read(text string, markup bool) string {
 	if markup {
+		for _, re := range codes {
+			text = re.ReplaceAllStringFunc(text, func(s string) string { return hideMarks.Replace(re.ReplaceAllString(s, "$1$2")) })
+		}
+		text = quote.ReplaceAllString(text, "")
 		for _, re := range styles {
 			text = re.ReplaceAllString(text, "$1$2")
 		}
-		text = quote.ReplaceAllString(text, "")
-		text = emoji.ReplaceAllString(text, "[$1]")
+		text = showMarks.Replace(emoji.ReplaceAllString(text, "[$1]"))
 	}
 	text = angle.ReplaceAllStringFunc(text, func(tag string) string {
 		body, label, labelled := strings.Cut(tag[1:len(tag)-1], "|")
@@ -224,7 +301,7 @@ func (m *Message) Pings() []string {
 	}
 	all := m.blocks()
 	if len(all) == 0 {
-		scan(m.Text)
+		scan(m.plainText())
 	}
 	for _, b := range all {
 		if b.Text != nil && b.Text.Type == "mrkdwn" {
@@ -235,6 +312,7 @@ func (m *Message) Pings() []string {
 				scan(f.Text)
 			}
 		}
+		scan(b.Markdown)
 		for _, sec := range b.Elements {
 			for _, e := range sec.Elements {
 				if e.Type == "user" || e.Type == "broadcast" {
@@ -255,7 +333,7 @@ func (s *Server) Fields(m *Message) [][2]string {
 		for _, f := range b.Fields {
 			name, value, _ := strings.Cut(f.Text, "\n")
 			if f.Type == "mrkdwn" {
-				name, value = s.read(name, true), s.read(value, true)
+				name, value = seen(s.read(name, true)), seen(s.read(value, true))
 			}
 			out = append(out, [2]string{name, value})
 		}

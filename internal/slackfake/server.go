@@ -52,7 +52,9 @@ type Server struct {
 	order    []string // of rooms
 	files    map[string]*File
 	uploads  map[string]string // upload path -> file id
-	posts    []*Message        // in the order shown, ephemeral ones too
+	triggers map[string]*trigger
+	views    map[string]*View // by user: one window at a time
+	posts    []*Message       // in the order shown, ephemeral ones too
 	buckets  map[string]*bucket
 	revoked  bool
 	faults   []*Fault
@@ -116,7 +118,7 @@ func prepare(opt Options) *Server {
 	}
 	s := &Server{
 		opt: opt, done: make(chan struct{}), team: "T01", users: map[string]*User{}, rooms: map[string]*Room{}, files: map[string]*File{},
-		uploads: map[string]string{}, buckets: map[string]*bucket{}, tickets: map[string]bool{}, calls: map[string]int{}, changed: make(chan struct{}),
+		uploads: map[string]string{}, triggers: map[string]*trigger{}, views: map[string]*View{}, buckets: map[string]*bucket{}, tickets: map[string]bool{}, calls: map[string]int{}, changed: make(chan struct{}),
 	}
 	s.AddUser(User{ID: BotUser, Name: "starling", Bot: true})
 	return s
