@@ -165,3 +165,15 @@ func TestGateNeedsNoFinder(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// What shows nothing is not sent, even if it was made of data.
+func TestNothingIsNotSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, starling.Config{}, func(rt *handler.Router) {
+			rt.Command("ping", "", func(ctx context.Context, r *handler.Request) error { return r.Reply(ctx, "%s%s", "", "") })
+		})
+		require.NoError(t, s.say("alice", "C1", "starling ping"))
+		synctest.Wait()
+		require.Empty(t, s.said())
+	})
+}

@@ -175,7 +175,15 @@ func plain(m *adapter.Message) bool {
 		!m.Previews && len(m.Native) == 0 && !m.AtMostOnce
 }
 
+// blank tells whether a text shows nothing.
+func blank(text string) bool {
+	return text == "" || len(text) <= blankNodes && adapter.PlainText(text) == ""
+}
+
+// blankNodes bounds the length of a text that consists of a few empty pieces of data.
+const blankNodes = 64
+
 // empty tells whether m says nothing.
 func empty(m *adapter.Message) bool {
-	return m.Text == "" && len(m.Fields) == 0 && len(m.Buttons) == 0 && len(m.Files) == 0 && len(m.Native) == 0
+	return blank(m.Text) && len(m.Fields) == 0 && len(m.Buttons) == 0 && len(m.Files) == 0 && len(m.Native) == 0
 }

@@ -35,12 +35,8 @@ func Strip(s string) string {
 }
 
 // Data carries s inside a text as data: every adapter shows it as itself, and nothing in it is markup, a mention or a link.
-func Data(s string) string {
-	if s = Strip(s); s == "" {
-		return ""
-	}
-	return string(nodeData) + s + string(nodeEnd)
-}
+// Empty data is a node too, so that what stands around it stays what it is ("**%s**").
+func Data(s string) string { return string(nodeData) + Strip(s) + string(nodeEnd) }
 
 // Mention makes a mention of u.
 func Mention(u User) string {
@@ -171,6 +167,9 @@ func Nodes(text string) []Node {
 		return []Node{{Text: text}}
 	}
 	var out []Node
+	if n := strings.Count(text, string(nodeEnd)); n > 0 {
+		out = make([]Node, 0, 1+2*n)
+	}
 	markup := func(s string) {
 		if s = Strip(s); s != "" {
 			out = append(out, Node{Text: s})
@@ -212,8 +211,7 @@ func parseNode(kind rune, body string) (Node, bool) {
 		sec, err := strconv.ParseInt(body, 10, 64)
 		return Node{Kind: NodeTime, Time: time.Unix(sec, 0).UTC()}, err == nil
 	}
-	body = Strip(body)
-	return Node{Kind: NodeData, Text: body}, body != ""
+	return Node{Kind: NodeData, Text: Strip(body)}, true
 }
 
 // PlainText gives a text as plain text: data as it is, @name for a mention, #name for a room, times in UTC, and markup
