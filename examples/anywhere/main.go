@@ -2,11 +2,21 @@
 //
 //	go run ./examples/anywhere -adapter terminal
 //	SLACK_APP_TOKEN=xapp-... SLACK_BOT_TOKEN=xoxb-... go run ./examples/anywhere -adapter slack
+//	DISCORD_TOKEN=... go run ./examples/anywhere -adapter discord
+//	MATTERMOST_URL=https://chat.example.com MATTERMOST_TOKEN=... go run ./examples/anywhere -adapter mattermost
 //	go run ./examples/anywhere -manifest slack      # the app's manifest, made from the bot's commands
+//	go run ./examples/anywhere -invite discord      # the address that invites the bot, with the permissions it needs
+//	go run ./examples/anywhere -register mattermost # the slash commands, or how to make them
 //	go run ./examples/anywhere -adapter slack -check
 //
-// It reads from the environment: SLACK_APP_TOKEN, SLACK_BOT_TOKEN, SLACK_SIGNING_SECRET (HTTP mode, with -http), and
-// SLACK_API_URL for tests and proxies.
+// It reads from the environment:
+//
+//	SLACK_APP_TOKEN, SLACK_BOT_TOKEN; SLACK_SIGNING_SECRET for HTTP mode, with -http
+//	DISCORD_TOKEN; DISCORD_PUBLIC_KEY for HTTP mode, with -http; DISCORD_GUILD for slash commands in one server alone;
+//	DISCORD_CLIENT_ID for -invite without a token
+//	MATTERMOST_URL, MATTERMOST_TOKEN; MATTERMOST_CALLBACK_URL with -http for buttons and slash commands, with
+//	MATTERMOST_COMMAND_TOKENS, MATTERMOST_HOOK_TOKENS, MATTERMOST_SECRET; MATTERMOST_ADMIN_TOKEN and MATTERMOST_TEAM for -register
+//	SLACK_API_URL and DISCORD_API_URL, for tests and proxies
 package main
 
 import (
@@ -14,17 +24,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
-	"strings"
-	"time"
 
 	"github.com/starlingbot/starling"
-	"github.com/starlingbot/starling/adapter"
-	"github.com/starlingbot/starling/adapter/slack"
 	"github.com/starlingbot/starling/adapter/terminal"
 	"github.com/starlingbot/starling/brain"
 	"github.com/starlingbot/starling/examples/hello/routes"
+	"github.com/starlingbot/starling/internal/platforms"
 	"github.com/starlingbot/starling/internal/statefile"
 )
 
@@ -36,27 +42,16 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
-	flags := flag.NewFlagSet("anywhere", flag.ExitOnError)
-	var names, aliases list
-	flags.Var(&names, "adapter", "where to talk: terminal or slack; repeatable (default terminal)")
-	flags.Var(&aliases, "alias", "what else addresses the bot; repeatable (default !)")
-	name := flags.String("name", "starling", "what the bot is called")
-	file := flags.String("brain", "", "file that keeps the bot's state, or \"memory\" to keep nothing (default anywhere.db in the user's state folder)")
-	http := flags.String("http", "", "address of the bot's server, such as :8080: callbacks, /healthz, /readyz")
-	manifest := flags.String("manifest", "", "print the manifest for a platform (slack) and end")
-	check := flags.Bool("check", false, "test tokens, permissions, clock and brain, say what to do, and end")
-	if err := flags.Parse(args); err != nil {
+	fs := flag.NewFlagSet("anywhere", flag.ExitOnError)
+	flags := platforms.Flags{Program: "anywhere"}
+	flags.Add(fs)
+	file := fs.String("brain", "", "file that keeps the bot's state, or \"memory\" to keep nothing (default anywhere.db in the user's state folder)")
+	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	if names == nil {
-		names = list{"terminal"}
-	}
-	if aliases == nil {
-		aliases = list{"!"}
-	}
-	router := routes.New()
-	if *manifest != "" {
-		return printManifest(out, *manifest, *name, aliases)
+	flags.Default()
+	if done, err := flags.Print(ctx, out, routes.New()); done {
+		return err
 	}
 	store, err := statefile.Open("anywhere", *file, os.Stderr)
 	if err != nil {
@@ -66,97 +61,15 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	state := brain.New(store)
-	var logs io.Writer = os.Stderr
-	var adapters []adapter.Adapter
-	for _, n := range names {
-		switch n {
-		case "terminal":
-			term := terminal.New(terminal.Config{BotName: *name, Interrupt: stop})
-			logs = term.LogWriter()
-			adapters = append(adapters, term)
-		case "slack":
-			a, err := newSlack(state, logs)
-			if err != nil {
-				return err
-			}
-			adapters = append(adapters, a)
-		default:
-			return fmt.Errorf("anywhere: there is no adapter %q: say terminal or slack", n)
-		}
+	adapters, logs, err := flags.Adapters(state, terminal.Config{Interrupt: stop})
+	if err != nil {
+		return err
 	}
 	bot, err := starling.New(starling.Config{
-		Name: *name, Aliases: aliases, Adapters: adapters, Router: router, Brain: state, HTTP: *http, Logger: logger(logs),
+		Name: flags.Name, Aliases: flags.Aliases, Adapters: adapters, Router: routes.New(), Brain: state, HTTP: flags.HTTP, Logger: platforms.Logger(logs),
 	})
 	if err != nil {
 		return err
 	}
-	if *check {
-		return printChecks(ctx, out, bot)
-	}
-	return bot.RunUntilSignal(ctx)
+	return flags.Run(ctx, out, bot)
 }
-
-func logger(w io.Writer) *slog.Logger {
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
-}
-
-// newSlack makes the Slack adapter of what the environment says.
-func newSlack(state *brain.Brain, logs io.Writer) (*slack.Adapter, error) {
-	cfg := slack.Config{
-		AppToken: os.Getenv("SLACK_APP_TOKEN"), BotToken: os.Getenv("SLACK_BOT_TOKEN"), APIURL: os.Getenv("SLACK_API_URL"),
-		Positions: state.Namespace("slack").Strings(), Logger: logger(logs),
-	}
-	if s := os.Getenv("SLACK_SIGNING_SECRET"); s != "" {
-		cfg.SigningSecrets = strings.Split(s, ",") // several while one is being replaced
-	}
-	a, err := slack.New(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("anywhere: SLACK_BOT_TOKEN, SLACK_APP_TOKEN, SLACK_SIGNING_SECRET: %w", err)
-	}
-	return a, nil
-}
-
-// printManifest prints the manifest that a platform makes an app of.
-func printManifest(out io.Writer, platform, name string, aliases []string) error {
-	if platform != "slack" {
-		return fmt.Errorf("anywhere: there is no manifest for %q: say slack", platform)
-	}
-	table, err := routes.New().Build(name, aliases)
-	if err != nil {
-		return err
-	}
-	all := adapter.CommandSpec{Name: name, Summary: "Say anything to the bot.", Usage: name + " COMMAND"}
-	text, err := slack.Manifest(append(table.Specs(), all))
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(out, string(text))
-	return err
-}
-
-// printChecks tests everything; its error says that something is to be mended.
-func printChecks(ctx context.Context, out io.Writer, bot *starling.Bot) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	bad := 0
-	for _, c := range bot.Check(ctx) {
-		line := "ok   " + c.Name
-		if c.Err != nil {
-			line = "FAIL " + c.Name + ": " + c.Err.Error()
-			bad++
-		}
-		if _, err := fmt.Fprintln(out, line); err != nil {
-			return err
-		}
-	}
-	if bad > 0 {
-		return fmt.Errorf("anywhere: %d of the tests failed", bad)
-	}
-	return nil
-}
-
-// list is a flag that may be given several times.
-type list []string
-
-func (l *list) String() string     { return strings.Join(*l, " ") }
-func (l *list) Set(s string) error { *l = append(*l, s); return nil }

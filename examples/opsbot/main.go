@@ -2,37 +2,45 @@
 // demonstrations; everything else is as in earnest.
 //
 //	go run ./examples/opsbot
+//	go run ./examples/opsbot -adapter slack -adapter discord -http :8080
+//
+// The environment is that of examples/anywhere, and so are -check, -manifest, -invite and -register.
 package main
 
 import (
 	"context"
 	"flag"
 	"fmt"
-	"log/slog"
+	"io"
 	"os"
 	"time"
 
 	"github.com/starlingbot/starling"
-	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/terminal"
 	"github.com/starlingbot/starling/brain"
+	"github.com/starlingbot/starling/internal/platforms"
 	"github.com/starlingbot/starling/internal/statefile"
 )
 
 func main() {
-	if err := run(context.Background(), os.Args[1:]); err != nil {
+	if err := run(context.Background(), os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("opsbot", flag.ExitOnError)
-	name := flags.String("name", "starling", "what the bot is called")
-	file := flags.String("brain", "", "file that keeps the bot's state, or \"memory\" to keep nothing (default opsbot.db in the user's state folder)")
-	step := flags.Duration("step", time.Second, "how long a step of a deployment takes")
-	zone := flags.String("zone", "UTC", "time zone of dates and times of day, such as Europe/Berlin")
-	if err := flags.Parse(args); err != nil {
+func run(ctx context.Context, args []string, out io.Writer) error {
+	fs := flag.NewFlagSet("opsbot", flag.ExitOnError)
+	flags := platforms.Flags{Program: "opsbot"}
+	flags.Add(fs)
+	file := fs.String("brain", "", "file that keeps the bot's state, or \"memory\" to keep nothing (default opsbot.db in the user's state folder)")
+	step := fs.Duration("step", time.Second, "how long a step of a deployment takes")
+	zone := fs.String("zone", "UTC", "time zone of dates and times of day, such as Europe/Berlin")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	flags.Default()
+	if done, err := flags.Print(ctx, out, routes(*step)); done {
 		return err
 	}
 	where, err := time.LoadLocation(*zone)
@@ -46,16 +54,17 @@ func run(ctx context.Context, args []string) error {
 	defer store.Close()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	term := terminal.New(terminal.Config{BotName: *name, Playground: true, Interrupt: stop})
+	state := brain.New(store)
+	adapters, logs, err := flags.Adapters(state, terminal.Config{Playground: true, Interrupt: stop})
+	if err != nil {
+		return err
+	}
 	bot, err := starling.New(starling.Config{
-		Name: *name, Aliases: []string{"!"}, Zone: where,
-		Adapters: []adapter.Adapter{term},
-		Router:   routes(*step),
-		Brain:    brain.New(store),
-		Logger:   slog.New(slog.NewTextHandler(term.LogWriter(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Name: flags.Name, Aliases: flags.Aliases, Zone: where, Adapters: adapters, Router: routes(*step), Brain: state,
+		HTTP: flags.HTTP, Logger: platforms.Logger(logs),
 	})
 	if err != nil {
 		return err
 	}
-	return bot.RunUntilSignal(ctx)
+	return flags.Run(ctx, out, bot)
 }

@@ -1,0 +1,553 @@
+package mattermost_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/adapter/mattermost"
+	fake "github.com/starlingbot/starling/internal/mattermostfake"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// ear is a sink that remembers.
+type ear struct {
+	mu     sync.Mutex
+	events []*adapter.Event
+	answer func(ctx context.Context, ev *adapter.Event) error
+}
+
+func newEar() *ear { return &ear{} }
+
+func (e *ear) sink(ctx context.Context, ev *adapter.Event) error {
+	e.mu.Lock()
+	e.events = append(e.events, ev)
+	answer := e.answer
+	e.mu.Unlock()
+	if answer != nil {
+		return answer(ctx, ev)
+	}
+	return nil
+}
+
+func (e *ear) set(answer func(ctx context.Context, ev *adapter.Event) error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.answer = answer
+}
+
+func (e *ear) heard() []*adapter.Event {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.events)
+}
+
+func (e *ear) texts() []string {
+	var out []string
+	for _, ev := range e.heard() {
+		out = append(out, ev.Text)
+	}
+	return out
+}
+
+// last gives the only new event since n, once everything is quiet.
+func (e *ear) last(t *testing.T, n int) *adapter.Event {
+	t.Helper()
+	synctest.Wait()
+	all := e.heard()
+	require.Len(t, all, n+1)
+	return all[n]
+}
+
+func to(room string) adapter.Address { return adapter.Address{Adapter: "mattermost", Room: room} }
+
+// idle makes an adapter that does not run: Send works all the same.
+func idle(t *testing.T, cfg mattermost.Config) *mattermost.Adapter {
+	t.Helper()
+	a, err := mattermost.New(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, a.Close()) })
+	return a
+}
+
+type lockedWriter struct {
+	mu *sync.Mutex
+	b  *bytes.Buffer
+}
+
+func (w lockedWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.Write(p)
+}
+
+func TestNew(t *testing.T) {
+	t.Parallel()
+	const canary = "canarycanarycanary"
+	for want, cfg := range map[string]mattermost.Config{
+		"Config.URL is empty":               {Token: canary},
+		"Config.URL is not an http address": {URL: "ftp://chat.example.com", Token: canary},
+		"without a user":                    {URL: "https://canary:canary@chat.example.com", Token: canary},
+		"Config.Token is empty":             {URL: "https://chat.example.com"},
+		"Config.Token: there is white":      {URL: "https://chat.example.com", Token: canary + "\n"},
+		"Config.CallbackURL":                {URL: "https://chat.example.com", Token: canary, CallbackURL: "bot.example.com"},
+		"Config.Secrets[1] has under 16":    {URL: "https://chat.example.com", Token: canary, Secrets: []string{canary, "canary"}},
+		"Config.CommandTokens[0] is empty":  {URL: "https://chat.example.com", Token: canary, CommandTokens: []string{""}},
+		"Config.HookTokens[1] is empty":     {URL: "https://chat.example.com", Token: canary, HookTokens: []string{canary, " "}},
+		"Config.Name \"No!\"":               {URL: "https://chat.example.com", Token: canary, Name: "No!"},
+	} {
+		a, err := mattermost.New(cfg)
+		require.Nil(t, a, want)
+		require.ErrorContains(t, err, want)
+		require.NotContains(t, err.Error(), "canary", "an error shows no secret")
+	}
+	cfg := mattermost.Config{URL: "https://Chat.Example.com/below/", Token: canary, Secrets: []string{canary}, CommandTokens: []string{canary}, AdminToken: canary}
+	a, err := mattermost.New(cfg)
+	require.NoError(t, err)
+	require.Equal(t, "mattermost", a.Name())
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+		require.NotContains(t, fmt.Sprintf(verb+" "+verb, cfg, a), "canary")
+	}
+	f := a.Features()
+	require.False(t, f.Buttons, "there is no callback address")
+	require.False(t, f.Ephemeral)
+	require.False(t, f.Replay)
+	require.Equal(t, 30*time.Second, f.IdempotentSend)
+	require.NoError(t, a.Close())
+	require.NoError(t, a.Close())
+}
+
+// TestFatal: a token that does not work ends Run, with the cure; the websocket, whose dial would not fail, is not even tried.
+func TestFatal(t *testing.T) {
+	for name, change := range map[string]func(f *fake.Server, cfg *mattermost.Config){
+		"wrong":   func(_ *fake.Server, c *mattermost.Config) { c.Token = "wrong" },
+		"revoked": func(f *fake.Server, _ *mattermost.Config) { f.Revoke() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
+				cfg := configFor(f)
+				change(f, &cfg)
+				a := idle(t, cfg)
+				for _, err := range []error{a.Check(t.Context()), a.Run(t.Context(), newEar().sink)} {
+					require.ErrorIs(t, err, adapter.ErrAuth)
+					require.ErrorContains(t, err, "make a new token there and set Config.Token")
+				}
+				require.Empty(t, f.Dials())
+				require.LessOrEqual(t, f.Calls("GET /users/me"), 3)
+			})
+		})
+	}
+}
+
+// TestRevokedLater: a token that is revoked while the websocket is open ends Run, when a verb meets it and also when none does:
+// the server goes on sending events.
+func TestRevokedLater(t *testing.T) {
+	for _, speaks := range []bool{true, false} {
+		t.Run(fmt.Sprint("speaks ", speaks), func(t *testing.T) {
+			bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
+				e := newEar()
+				a := idle(t, configFor(f))
+				over := make(chan error, 1)
+				go func() { over <- a.Run(t.Context(), e.sink) }()
+				require.NoError(t, f.Await(t.Context(), f.Connected))
+				f.Revoke()
+				_, err := f.Say(alice, ops, "the socket is open")
+				require.NoError(t, err)
+				e.last(t, 0)
+				begun := time.Now()
+				if speaks {
+					_, err := a.Send(t.Context(), &adapter.Message{To: to(ops), Text: "x"})
+					require.ErrorIs(t, err, adapter.ErrAuth)
+				}
+				require.ErrorIs(t, <-over, adapter.ErrAuth)
+				if speaks {
+					require.Less(t, time.Since(begun), time.Second)
+				} else {
+					require.LessOrEqual(t, time.Since(begun), 5*time.Minute)
+				}
+			})
+		})
+	}
+}
+
+func TestCheck(t *testing.T) {
+	bubble(t, fake.Options{MaxFile: 1000, MaxPost: 4000}, func(t *testing.T, f *fake.Server) {
+		cfg := configFor(f)
+		cfg.SystemAdmin = true
+		err := idle(t, cfg).Check(t.Context())
+		require.ErrorContains(t, err, "set it to 4000")
+		require.ErrorContains(t, err, "set it to 1000")
+		require.ErrorContains(t, err, "has not the role system_admin")
+		cfg.MaxFile, cfg.MaxText, cfg.SystemAdmin = 1000, 4000, false
+		a := idle(t, cfg)
+		require.NoError(t, a.Check(t.Context()))
+		require.Empty(t, f.Dials())
+		f.SetDown(true)
+		require.ErrorIs(t, a.Check(t.Context()), adapter.ErrUnavailable)
+	})
+}
+
+// TestAwayAtStart: a server that is away is waited for, and one that answers with 5xx, HTML, half an answer and 429.
+func TestAwayAtStart(t *testing.T) {
+	bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
+		f.SetDown(true)
+		for _, route := range []string{"GET /users/me", "GET /config/client", "GET /websocket"} {
+			f.Fail(fake.Fault{Route: route, Kind: fake.FaultStatus, Status: 502})
+			f.Fail(fake.Fault{Route: route, Kind: fake.FaultHTML})
+			f.Fail(fake.Fault{Route: route, Kind: fake.FaultTruncated})
+			f.Fail(fake.Fault{Route: route, Kind: fake.FaultLimit, After: 40})
+			f.Fail(fake.Fault{Route: route, Kind: fake.FaultStatus, Status: 302})
+		}
+		e := newEar()
+		a := idle(t, configFor(f))
+		ctx, cancel := context.WithCancel(t.Context())
+		over := make(chan error, 1)
+		go func() { over <- a.Run(ctx, e.sink) }()
+		wait(time.Minute)
+		f.SetDown(false)
+		require.NoError(t, f.Await(t.Context(), f.Connected))
+		_, err := f.Say(alice, ops, "there you are")
+		require.NoError(t, err)
+		e.last(t, 0)
+		cancel()
+		require.NoError(t, <-over)
+	})
+}
+
+// spaced wants at least a second between two dials.
+func spaced(t *testing.T, f *fake.Server) {
+	t.Helper()
+	least := time.Hour
+	dials := f.Dials()
+	for i := 1; i < len(dials); i++ {
+		least = min(least, dials[i].Sub(dials[i-1]))
+	}
+	t.Logf("%d dials, the closest %v apart", len(dials), least)
+	require.GreaterOrEqual(t, least, time.Second)
+}
+
+// TestResume: a connection that is cut goes on where it ended, with what was missed and without a look into the histories.
+func TestResume(t *testing.T) {
+	bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
+		e := newEar()
+		a := start(t, f, configFor(f), e.sink)
+		var want []string
+		say := func(n int) {
+			for range n {
+				text := fmt.Sprint("line ", len(want))
+				_, err := f.Say(alice, ops, text)
+				require.NoError(t, err)
+				want = append(want, text)
+			}
+		}
+		say(3)
+		wait(time.Minute)
+		for _, missed := range []int{0, 1, 3, 100, 200} {
+			f.SetDown(true)
+			f.Cut()
+			say(missed)
+			wait(3 * time.Second)
+			f.SetDown(false)
+			require.NoError(t, f.Await(t.Context(), f.Connected))
+			wait(time.Second)
+			require.True(t, a.Status().Connected)
+			say(1)
+			wait(time.Minute)
+		}
+		require.Equal(t, want, e.texts(), "each once, in order")
+		for _, ev := range e.heard() {
+			require.False(t, ev.Backfilled)
+		}
+		require.Equal(t, 5, a.Status().Resumed)
+		require.Zero(t, f.Calls("GET /channels/{}/posts"))
+		require.Empty(t, a.Status().Gaps)
+		spaced(t, f)
+	})
+}
+
+// TestFrameLost: what the server wrote and the network swallowed comes again, since the sequence number asks for it.
+func TestFrameLost(t *testing.T) {
+	bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
+		e := newEar()
+		a := start(t, f, configFor(f), e.sink)
+		_, err := f.Say(alice, ops, "one")
+		require.NoError(t, err)
+		e.last(t, 0)
+		f.Swallow(2)
+		for _, text := range []string{"two", "three"} {
+			_, err = f.Say(alice, ops, text)
+			require.NoError(t, err)
+		}
+		synctest.Wait()
+		require.Len(t, e.heard(), 1)
+		f.Cut()
+		wait(10 * time.Second)
+		require.Equal(t, []string{"one", "two", "three"}, e.texts())
+		require.Equal(t, 1, a.Status().Resumed)
+	})
+}
+
+// TestReconnects: at most one dial a second, whatever the server does, and it goes on in the end.
+func TestReconnects(t *testing.T) {
+	bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
+		e := newEar()
+		a := start(t, f, configFor(f), e.sink)
+		for range 10 {
+			f.Cut()
+			require.NoError(t, f.Await(t.Context(), f.Connected))
+		}
+		wait(time.Minute)
+		f.Mute(3) // connections that never say hello
+		f.Cut()
+		require.NoError(t, f.Await(t.Context(), f.Connected))
+		f.SetDown(true)
+		f.Cut()
+		wait(10 * time.Minute)
+		require.False(t, a.Status().Connected)
+		f.SetDown(false)
+		begun := time.Now()
+		require.NoError(t, f.Await(t.Context(), f.Connected))
+		require.LessOrEqual(t, time.Since(begun), 40*time.Second)
+		for range 5 {
+			f.Fail(fake.Fault{Route: "GET /websocket", Kind: fake.FaultLost})
+		}
+		f.Cut()
+		require.NoError(t, f.Await(t.Context(), f.Connected))
+		spaced(t, f)
+		require.Positive(t, a.Status().Reconnects)
+		n := len(e.heard())
+		_, err := f.Say(alice, ops, "still there?")
+		require.NoError(t, err)
+		require.Equal(t, "still there?", e.last(t, n).Text)
+	})
+}
+
+// TestHungServer: a connection that stays open and says nothing is noticed by our own pings, long before the 100 s of the server.
+func TestHungServer(t *testing.T) {
+	bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
+		e := newEar()
+		a := start(t, f, configFor(f), e.sink)
+		wait(10 * time.Minute)
+		require.Zero(t, a.Status().Reconnects, "a quiet connection is a good one")
+		f.Hang(true)
+		begun := time.Now()
+		for a.Status().Connected {
+			wait(time.Second)
+		}
+		t.Logf("noticed after %v", time.Since(begun))
+		require.LessOrEqual(t, time.Since(begun), 60*time.Second)
+		f.Hang(false)
+		f.Cut()
+		wait(time.Minute)
+		_, err := f.Say(alice, ops, "there you are")
+		require.NoError(t, err)
+		require.Equal(t, "there you are", e.last(t, 0).Text)
+	})
+}
+
+// TestSequence: an event whose number says that others are missing makes the history be read; one that comes again is not used.
+func TestSequence(t *testing.T) {
+	bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
+		e := newEar()
+		a := start(t, f, configFor(f), e.sink)
+		_, err := f.Say(alice, ops, "one")
+		require.NoError(t, err)
+		wait(time.Minute)
+		f.Drop(1) // it is in the history and on no websocket
+		_, err = f.Say(alice, ops, "two, lost")
+		require.NoError(t, err)
+		_, err = f.Say(alice, ops, "three")
+		require.NoError(t, err)
+		wait(time.Minute)
+		require.ElementsMatch(t, []string{"one", "two, lost", "three"}, e.texts())
+		for _, ev := range e.heard() {
+			require.Equal(t, ev.Text == "two, lost", ev.Backfilled)
+		}
+		require.Len(t, a.Status().Gaps, 1)
+		n := len(e.heard())
+		for range 3 {
+			f.Duplicate()
+		}
+		wait(time.Minute)
+		require.Len(t, e.heard(), n)
+	})
+}
+
+// TestSlowBot: a bot that hangs in one room holds up neither the connection nor other rooms.
+func TestSlowBot(t *testing.T) {
+	bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
+		e := newEar()
+		free := make(chan struct{})
+		e.set(func(_ context.Context, ev *adapter.Event) error {
+			if ev.Room.ID == ops {
+				<-free
+			}
+			return nil
+		})
+		a := start(t, f, configFor(f), e.sink)
+		for i := range 30 {
+			_, err := f.Say(alice, ops, fmt.Sprint("slow ", i))
+			require.NoError(t, err)
+		}
+		for i := range 30 {
+			wait(7 * time.Second)
+			_, err := f.Say(bob, dev, fmt.Sprint("quick ", i))
+			require.NoError(t, err)
+			synctest.Wait()
+			require.Equal(t, fmt.Sprint("quick ", i), e.texts()[len(e.texts())-1])
+		}
+		require.Zero(t, a.Status().Reconnects, "the connection was never stalled")
+		require.Equal(t, 30, a.Status().Waiting)
+		close(free)
+		wait(time.Minute)
+		var slow []string
+		for _, text := range e.texts() {
+			if strings.HasPrefix(text, "slow") {
+				slow = append(slow, text)
+			}
+		}
+		require.Len(t, slow, 30, "each once")
+		for i, text := range slow {
+			require.Equal(t, fmt.Sprint("slow ", i), text, "in order")
+		}
+	})
+}
+
+// TestBounds: messages over the bounds are read from the history later; what is in none is a gap.
+func TestBounds(t *testing.T) {
+	bubble(t, fake.Options{Queue: 1 << 20}, func(t *testing.T, f *fake.Server) {
+		e := newEar()
+		free := make(chan struct{})
+		e.set(func(context.Context, *adapter.Event) error { <-free; return nil })
+		a := start(t, f, configFor(f), e.sink)
+		const n = 1500
+		for i := range n {
+			_, err := f.Say(alice, ops, fmt.Sprint("line ", i))
+			require.NoError(t, err)
+		}
+		synctest.Wait()
+		require.NoError(t, f.React(alice, f.Said()[0], "+1", true))
+		wait(10 * time.Second)
+		require.Greater(t, a.Status().Busy, n-1100)
+		require.Len(t, a.Status().Gaps, 1)
+		require.Contains(t, a.Status().Gaps[0].What, "reaction")
+		require.LessOrEqual(t, a.Status().Waiting, 1025)
+		close(free)
+		wait(10 * time.Minute)
+		texts := e.texts()
+		require.Len(t, texts, n)
+		slices.Sort(texts)
+		require.Len(t, slices.Compact(texts), n, "each once")
+		require.Zero(t, a.Status().Waiting)
+	})
+}
+
+// TestSinkFails: what the bot does not take is tried until it does, in order, and the position stays before it.
+func TestSinkFails(t *testing.T) {
+	bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
+		kept := &shelf{}
+		cfg := configFor(f)
+		cfg.Positions = kept
+		e := newEar()
+		var mu sync.Mutex
+		failing, taken := true, []string{}
+		e.set(func(_ context.Context, ev *adapter.Event) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if text := ev.Text; text == "hard" && failing {
+				ev.Text, ev.ID = "the event is the sink's", ""
+				return errors.New("the store is away")
+			}
+			taken = append(taken, ev.Text)
+			return nil
+		})
+		start(t, f, cfg, e.sink)
+		root, err := f.Say(alice, ops, "easy")
+		require.NoError(t, err)
+		wait(10 * time.Second)
+		require.NotEmpty(t, kept.get("position/"+ops))
+		_, err = f.Say(alice, ops, "hard")
+		require.NoError(t, err)
+		wait(time.Second)
+		_, err = f.SayIn(alice, ops, root, "in another conversation of the room")
+		require.NoError(t, err)
+		wait(5 * time.Minute)
+		hard, _ := f.Get(f.Said()[1])
+		require.Less(t, kept.get("position/" + ops)[:13], fmt.Sprint(hard.CreateAt), "a crash now would not lose it")
+		mu.Lock()
+		require.Equal(t, []string{"easy", "in another conversation of the room"}, taken)
+		failing = false
+		mu.Unlock()
+		wait(5 * time.Minute)
+		mu.Lock()
+		require.Equal(t, []string{"easy", "in another conversation of the room", "hard"}, taken)
+		mu.Unlock()
+		require.Greater(t, kept.get("position/" + ops)[:13], fmt.Sprint(hard.CreateAt))
+	})
+}
+
+// TestSecrets: neither logs nor errors show a token, a seal or an address that is one.
+func TestSecrets(t *testing.T) {
+	bubble(t, fake.Options{Token: "CANARYTOKEN"}, func(t *testing.T, f *fake.Server) {
+		f.AddCommand("canary", "CANARYCOMMAND", fake.CallbackURL)
+		var log bytes.Buffer
+		var mu sync.Mutex
+		cfg := configFor(f)
+		cfg.Token, cfg.Secrets, cfg.CommandTokens = "CANARYTOKEN", []string{"CANARYCANARYCANARY"}, []string{"CANARYCOMMAND"}
+		cfg.Logger = slog.New(slog.NewTextHandler(lockedWriter{&mu, &log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		e := newEar()
+		a := start(t, f, cfg, e.sink)
+		note := func(err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			fmt.Fprintln(&log, "returned:", err)
+		}
+		require.NoError(t, f.Invoke(alice, ops, "canary", "api"))
+		synctest.Wait()
+		ev := e.heard()[0]
+		require.NotContains(t, string(ev.Raw), "CANARY")
+		_, err := a.Send(t.Context(), &adapter.Message{To: to(ops), Text: "sure?", Buttons: []adapter.Button{{Label: "Yes", Command: "y"}}})
+		require.NoError(t, err)
+		require.NoError(t, f.Press(alice, f.Find("sure?")[0].ID, "Yes"))
+		synctest.Wait()
+		require.NotContains(t, string(e.heard()[1].Raw), `"starling"`, "the seal of a button is not stored")
+		for _, k := range []fake.FaultKind{fake.FaultRefused, fake.FaultLost, fake.FaultHTML, fake.FaultTruncated, fake.FaultStatus, fake.FaultLimit} {
+			for _, route := range []string{"POST /posts", "GET /users/{}", "GET /users/me", "GET /websocket"} {
+				f.Fail(fake.Fault{Route: route, Kind: k, Status: 500, After: 1})
+			}
+			_, err := a.Send(t.Context(), &adapter.Message{To: to(ops), Text: "x", Origin: ev.Origin, Only: alice})
+			note(err)
+			_, err = a.User(t.Context(), bob)
+			note(err)
+			f.Cut()
+			wait(2 * time.Minute)
+		}
+		f.SetDown(true)
+		_, err = a.Send(t.Context(), &adapter.Message{To: to(fake.ID("elsewhere")), Text: "x", Origin: ev.Origin})
+		note(err)
+		f.Cut()
+		wait(time.Minute)
+		f.SetDown(false)
+		wait(time.Minute)
+		note(fmt.Errorf("%+v %v %#v", a, cfg, cfg))
+		mu.Lock()
+		defer mu.Unlock()
+		require.Greater(t, log.Len(), 2000)
+		for _, secret := range []string{"CANARY", "hooks/commands", "hook0000", "trigger0"} {
+			require.NotContains(t, log.String(), secret)
+		}
+	})
+}
