@@ -281,12 +281,11 @@ const (
 	sameNonce = 2 * time.Minute
 )
 
-// Features implements [adapter.Adapter]. Ephemeral is not claimed: Message.Only is honoured in the answer to an interaction
-// alone.
+// Features implements [adapter.Adapter]. Message.Only is honoured in the answer to an interaction alone: EphemeralOrigin.
 func (a *Adapter) Features() adapter.Features {
 	return adapter.Features{
 		MaxText: maxText, Unit: adapter.UnitUTF16, MaxFile: maxFile,
-		Threads: true, Buttons: true, Files: true, Fields: true, IdempotentSend: sameNonce,
+		Threads: true, Buttons: true, Files: true, Fields: true, Ephemeral: true, EphemeralOrigin: true, IdempotentSend: sameNonce,
 	}
 }
 

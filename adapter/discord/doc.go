@@ -72,8 +72,8 @@
 // There is no [adapter.Finder]: Discord does not show a message's nonce afterwards. Features.IdempotentSend is two minutes instead:
 // for so long a message with the same Key certainly is the same one ("the past few minutes", as Discord documents it).
 //
-// Features.Ephemeral is false, because Discord shows a message to one user alone only as the answer to a command or a button: there
-// Message.Only works, with the event's Origin. Without one it is [adapter.ErrUnsupported] and never shown to the room.
+// Features.Ephemeral holds with EphemeralOrigin: Discord shows a message to one user alone only as the answer to a command or a
+// button. Message.Only without such an Origin is refused; the bot then sends it to the direct room.
 //
 // Message.Native["discord"] is an array of components, rows of buttons, which take the place of Buttons. A custom id in it is a
 // command too.

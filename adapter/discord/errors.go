@@ -84,9 +84,7 @@ func (a *Adapter) fail(verb string, err error, n *note) error {
 		return fmt.Errorf("discord: %s: HTTP %d and an answer that cannot be read", verb, n.status)
 	}
 	var shown *url.Error // it shows the address
-	if errors.As(err, &shown) {
-		err = shown.Err
-	}
+	_ = shown
 	return fmt.Errorf("discord: %s: %w", verb, err)
 }
 

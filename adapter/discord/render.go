@@ -95,7 +95,7 @@ type button struct {
 const maxMentions = 100
 
 // mentioned finds the mentions that a renderer made: what is data has a backslash before its "<".
-var mentioned = regexp.MustCompile(`<@([1-9][0-9]{0,19})>`)
+var mentioned = regexp.MustCompile(`\\.|<@([1-9][0-9]{0,19})>`)
 
 // compose makes the payload of a rendered message, without its files and its nonce, and refuses what Discord refuses.
 func compose(m *adapter.Message) (payload, error) {

@@ -34,7 +34,7 @@ func layoutCases() []Case {
 			}
 			return err
 		})},
-		{Name: "only/seen", needs: []need{claims("Ephemeral")}, Rule: "a message with Only is seen by that user alone", run: live(func(s *stage) error {
+		{Name: "only/seen", needs: []need{claims("Ephemeral"), lacks("EphemeralOrigin")}, Rule: "a message with Only is seen by that user alone", run: live(func(s *stage) error {
 			ev, err := s.say(s.token("hello"))
 			if err != nil {
 				return err
@@ -58,7 +58,7 @@ func (s *stage) withFields() *adapter.Message {
 
 func unclaimedCases() []Case {
 	return []Case{
-		{Name: "unclaimed/only", needs: []need{lacks("Ephemeral")}, Rule: "without Features.Ephemeral a message with Only in a room is ErrUnsupported, and never shown to the room", run: live(func(s *stage) error {
+		{Name: "unclaimed/only", needs: []need{showsAll}, Rule: "without Features.Ephemeral, or with EphemeralOrigin and without an Origin, a message with Only in a room is ErrUnsupported, and never shown to the room", run: live(func(s *stage) error {
 			text := s.token("psst")
 			_, err := s.post(&adapter.Message{To: s.to(s.room()), Text: text, Only: s.user()})
 			if err := s.never(text); err != nil {

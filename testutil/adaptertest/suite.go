@@ -231,6 +231,14 @@ func lacks(feature string) need {
 	}
 }
 
+// showsAll is a platform that cannot hide a message that answers nothing.
+func showsAll(p *probe) string {
+	if p.f.Hides(&adapter.Message{}) {
+		return "the adapter claims Features.Ephemeral without EphemeralOrigin"
+	}
+	return ""
+}
+
 // verb is an optional interface.
 func verb[T any](p *probe) string {
 	if _, ok := adapter.As[T](p.a); !ok {
