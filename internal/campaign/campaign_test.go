@@ -26,7 +26,7 @@ func short(t *testing.T, s settings) *report {
 	var err error
 	s.Program, err = os.Executable()
 	require.NoError(t, err)
-	s.Log, s.Timeout, s.Rooms = t.Output(), time.Minute, 40
+	s.Log, s.Timeout, s.Rooms = t.Output(), 4 * time.Minute, 40
 	s.PerKill = 3 // others use the machine, and the race detector may be on
 	if s.Settle == 0 {
 		s.Settle = 20 * time.Second
@@ -57,11 +57,11 @@ func TestCampaign(t *testing.T) {
 	for _, idempotent := range []bool{false, true} {
 		t.Run(fmt.Sprintf("idempotent=%t", idempotent), func(t *testing.T) {
 			t.Parallel()
-			rep := short(t, settings{Kills: 5, Events: 1000, Rate: 100, Seed: 11, Terms: 1, Outages: 1, Modes: []string{failErrors}, Idempotent: idempotent})
+			rep := short(t, settings{Kills: 5, Events: 600, Rate: 50, Seed: 11, Terms: 1, Outages: 1, Modes: []string{failErrors}, Idempotent: idempotent})
 			require.Empty(t, findings(rep))
 			require.Equal(t, 5, rep.Faults["kill"])
 			require.Equal(t, 5, rep.Recovery.N)
-			require.GreaterOrEqual(t, rep.Offered, 1000)
+			require.GreaterOrEqual(t, rep.Offered, 600)
 		})
 	}
 }
@@ -84,7 +84,7 @@ func TestMutants(t *testing.T) {
 	for _, c := range cases {
 		t.Run("mutant="+c.mutant, func(t *testing.T) {
 			t.Parallel()
-			c.s.Mutant, c.s.Events, c.s.Rate, c.s.Seed = c.mutant, 600, 200, 5
+			c.s.Mutant, c.s.Events, c.s.Rate, c.s.Seed = c.mutant, 600, 60, 5
 			if c.mutant != "" {
 				c.s.Settle = 2 * time.Second
 			}
