@@ -35,6 +35,7 @@ type Bot struct {
 	outbox    *outbox
 	questions *questions
 	buttons   buttons
+	sealed    sealedArgs
 	cancels   bool // there is a command that cancels a job
 	history   history
 	stats     stats
@@ -92,6 +93,9 @@ func New(cfg Config) (*Bot, error) {
 		src := newSource(a, b.log)
 		b.sources[src.name] = src
 		b.order = append(b.order, src)
+	}
+	if err := b.SetPolicies(cfg.Policies); err != nil {
+		return nil, err
 	}
 	b.outbox = &outbox{sources: b.sources, sendFor: cfg.SendFor, log: b.log, ctx: b.closing, lanes: map[adapter.Address]*lane{}}
 	b.mailboxes.run = func(d *delivery) { d.begin() }

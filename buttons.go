@@ -301,7 +301,7 @@ func (d *delivery) stale() bool {
 		d.bot.log.Warn("a button could not be looked at; it counts as unused", "id", handler.CorrelationID(d.id), "error", err)
 		return false // using it is conditional
 	}
-	if rec == nil || rec.Used == nil || rec.Used.Delivery == d.id {
+	if rec == nil || rec.Used == nil || rec.Used.Delivery == d.id || rec.Used.Delivery == deliveryID(d.ev) { // by this very press
 		return false
 	}
 	only := ""

@@ -36,6 +36,10 @@ type Config struct {
 	Zone   *time.Location
 	Limits Limits // flood protection; the zero value has defaults
 
+	// Policies are rules of the operator beside those of the code, by route id or "group:NAME". Bot.SetPolicies replaces them
+	// while the bot runs.
+	Policies Rules
+
 	// HTTP is the address of the bot's server: callbacks of adapters under /adapters/NAME/, /healthz, /readyz. Empty: none.
 	// ":8080" listens on loopback alone; say "0.0.0.0:8080" for all interfaces.
 	HTTP string

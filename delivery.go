@@ -155,12 +155,12 @@ func (d *delivery) runRoute(i int) outcome {
 	log := func() *slog.Logger {
 		return b.log.With("id", handler.CorrelationID(d.id), "route", route.ID, "room", d.address.String())
 	}
-	if d.reports(route) {
+	if d.reports(route, nil) || d.hasBegun(route.ID) {
 		x := d.newRun(route, 1)
 		if d.interrupted(x) {
 			return ended
 		}
-		if !route.Declared() {
+		if !route.Begins() {
 			if err := x.recordBegin(b.storing, true); err != nil {
 				d.leave("record that the handler begins", err)
 				return gone
@@ -187,6 +187,7 @@ func (d *delivery) runRoute(i int) outcome {
 		}
 		again, wait := x.settle(err)
 		if !again {
+			d.yield(b.storing)
 			d.markDone(route.ID)
 			if x.req.Stopped() {
 				return stopped
@@ -210,9 +211,10 @@ func (d *delivery) runRoute(i int) outcome {
 	}
 }
 
-// reports tells whether a route is not begun a second time after a crash.
-func (d *delivery) reports(route *handler.Route) bool {
-	return d.durable && (route.OnCrash == handler.OnCrashReport || route.OnCrash == handler.OnCrashDefault && route.Background && route.Kind() == "command")
+// reports tells whether a route is not begun a second time after a crash. in is what it is about to do, nil where that is not
+// known.
+func (d *delivery) reports(route *handler.Route, in *handler.Intent) bool {
+	return d.durable && route.Reports(in)
 }
 
 // interrupted tells asker and room about a handler that a dead process had begun; false where it had not.

@@ -301,6 +301,9 @@ func (b *Bot) Replay(ctx context.Context, id string) error {
 		return fmt.Errorf("starling: replay %q: the event itself cannot be read: %w", id, orElse(err, errors.New("it has none")))
 	}
 	in.Delivery += "#" + nonce()
+	if in.Grant != nil {
+		in.Grant.Agreed = nil // nobody agreed to a second time
+	}
 	value, err := json.Marshal(in)
 	if err != nil {
 		return fmt.Errorf("starling: replay %q: %w", id, err)

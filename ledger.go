@@ -342,12 +342,16 @@ func (d *delivery) remove(ctx context.Context, more ...brain.Op) error {
 	rev := d.rev
 	defer open(d.takeGates())
 	d.mu.Unlock()
-	ops := append(more, brain.Op{Key: inboxKey(d.address, d.seq), Delete: true, If: brain.At(d.entryRev)})
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	yields, err := d.yields(ctx)
+	if err != nil {
+		return err
+	}
+	ops := append(append(more, yields...), brain.Op{Key: inboxKey(d.address, d.seq), Delete: true, If: brain.At(d.entryRev)})
 	if rev != 0 {
 		ops = append(ops, brain.Op{Key: runKey(d.id), Delete: true, If: brain.At(rev)})
 	}
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
 	var doubt error
 	for try := range storeTries {
 		_, err := d.bot.store.Apply(ctx, ops...)

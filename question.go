@@ -27,11 +27,12 @@ type askRecord struct {
 	handler.Question
 }
 
-// dueRecord is what is to happen at a time: a question expires, or a message is posted.
+// dueRecord is what is to happen at a time: a question or a held command expires, or a message is posted.
 type dueRecord struct {
 	Version int              `json:"v"`
-	Ask     string           `json:"ask,omitempty"` // key of the question
-	ID      string           `json:"id,omitempty"`  // of the question: another one in its place is left alone
+	Ask     string           `json:"ask,omitempty"`  // key of the question
+	ID      string           `json:"id,omitempty"`   // of the question: another one in its place is left alone
+	Held    string           `json:"held,omitempty"` // id of the command that waits
 	Message *adapter.Message `json:"message,omitempty"`
 }
 
@@ -271,36 +272,9 @@ func (x *run) Allow(ctx context.Context, r *handler.Request, q *handler.Question
 	return err
 }
 
-// again puts a new delivery into the inbox, in one step with op and the record of this one.
+// again puts a new delivery into the inbox, in one step with ops and the record of this one.
 func (x *run) again(ctx context.Context, d *delivery, ops ...brain.Op) error {
-	b := x.d.bot
-	d.bot, d.address = b, d.ev.Address()
-	d.durable = x.d.durable
-	if d.durable {
-		d.state = statePlaced
-	}
-	if !d.durable {
-		if err := x.d.commitAll(ctx, nil, ops...); err != nil {
-			return err
-		}
-		_, err := b.mailboxes.place(ctx, d)
-		return err
-	}
-	inMemory, err := b.mailboxes.place(ctx, d)
-	if err != nil {
-		return err
-	}
-	value, err := json.Marshal(d.record())
-	if err == nil {
-		put := brain.Op{Key: inboxKey(d.address, d.seq), Value: value}
-		err = x.d.commitAll(ctx, func(revs []uint64) { d.entryRev = revs[0] }, append([]brain.Op{put}, ops...)...)
-	}
-	if inMemory {
-		b.mailboxes.settle(d, err == nil)
-	} else {
-		b.mailboxes.stored(d.address)
-	}
-	return err
+	return x.resubmit(ctx, d, func(*runRecord) {}, ops...)
 }
 
 // Again delivers the event again as if line had been said to the bot.
@@ -360,6 +334,9 @@ func (b *Bot) dueNow(ctx context.Context) {
 func (b *Bot) due(ctx context.Context, entry brain.Entry, rec *dueRecord) error {
 	ops := []brain.Op{{Key: entry.Key, Delete: true, If: brain.At(entry.Rev)}}
 	m := rec.Message
+	if rec.Held != "" {
+		return b.heldDue(ctx, entry, rec.Held)
+	}
 	if rec.Ask != "" {
 		q, err := b.question(ctx, rec.Ask)
 		if err != nil {

@@ -51,6 +51,8 @@ type runRecord struct {
 	Slots   map[string]slotRecord      `json:"slots,omitempty"`
 	Changes map[string]json.RawMessage `json:"changes,omitempty"` // value by route and key
 	Onces   map[string]onceRecord      `json:"onces,omitempty"`   // by route and key
+	// Exclusive are the keys of what it changes alone.
+	Exclusive []string `json:"exclusive,omitempty"`
 }
 
 // slotRecord is one message that a delivery says.
@@ -83,6 +85,7 @@ func (r *runRecord) clone() *runRecord {
 	c := *r
 	c.Begun = r.Begun[:len(r.Begun):len(r.Begun)]
 	c.Done = r.Done[:len(r.Done):len(r.Done)]
+	c.Exclusive = r.Exclusive[:len(r.Exclusive):len(r.Exclusive)]
 	c.Slots, c.Changes, c.Onces = maps.Clone(r.Slots), maps.Clone(r.Changes), maps.Clone(r.Onces)
 	return &c
 }

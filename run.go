@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -98,7 +99,7 @@ func (x *run) execute() (err error, cut bool) {
 	x.cancel, x.begun = cancel, now
 	x.ctx = deadlineContext{Context: ctx, at: now.Add(timeout)}
 	x.watch.endAt, x.watch.cutAt = x.ctx.at, x.ctx.at.Add(b.cfg.Grace)
-	if route.Background && !route.Declared() {
+	if route.Background && !route.Begins() {
 		x.d.line.leave(false)
 	} else if !route.Ordered {
 		x.watch.slowAt = now.Add(b.cfg.SlowAfter)
@@ -129,12 +130,23 @@ func (x *run) name() string {
 	return handler.CorrelationID(x.d.id) + " " + x.route.ID + " in " + x.d.address.String()
 }
 
-// Begin says that a declared command begins.
+// Begin says that a declared command begins, or one that the guard has let through.
 func (x *run) Begin(ctx context.Context, r *handler.Request) error {
 	if err := x.open(); err != nil {
 		return err
 	}
-	if err := x.recordBegin(ctx, x.d.reports(x.route)); err != nil {
+	in := r.Intent()
+	reports := x.d.reports(x.route, in)
+	var err error
+	if in != nil && in.Exclusive != "" {
+		err = x.beginAlone(ctx, in, reports)
+	} else {
+		err = x.recordBegin(ctx, reports)
+	}
+	if errors.Is(err, brain.ErrConflict) {
+		err = handler.UserErrorf("%s: somebody was faster.", x.d.ev.User)
+	}
+	if err != nil {
 		return err
 	}
 	if x.route.Background {
@@ -144,19 +156,27 @@ func (x *run) Begin(ctx context.Context, r *handler.Request) error {
 }
 
 // recordBegin records that a handler begins: one that is not to begin twice, and that the button it was asked with is used.
-func (x *run) recordBegin(ctx context.Context, reports bool) error {
+// alone is done in the same step: it takes what the handler changes. brain.ErrConflict: somebody was faster, and nothing is
+// recorded.
+func (x *run) recordBegin(ctx context.Context, reports bool, alone ...brain.Op) error {
 	op, rec, err := x.use(ctx)
-	if err != nil || op == nil && !reports {
+	if err != nil || op == nil && !reports && len(alone) == 0 {
 		return err
 	}
-	err = x.d.commit(ctx, op, func(r *runRecord) {
+	ops := alone
+	if op != nil {
+		ops = append(ops[:len(ops):len(ops)], *op)
+	}
+	err = x.d.commitWith(ctx, func(r *runRecord) {
 		if reports {
 			r.Begun = append(r.Begun, x.route.ID)
 		}
-	})
-	if errors.Is(err, brain.ErrConflict) {
-		return handler.UserErrorf("%s: somebody was faster.", x.d.ev.User)
-	}
+		for _, op := range alone {
+			if !slices.Contains(r.Exclusive, op.Key) {
+				r.Exclusive = append(r.Exclusive, op.Key)
+			}
+		}
+	}, nil, ops...)
 	if err == nil && op != nil {
 		x.retired(rec)
 	}

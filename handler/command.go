@@ -48,8 +48,8 @@ type Command[A any] struct {
 	Description string   // portable Markdown, for "help NAME"
 	Examples    []string // lines as people type them; each must parse
 	Policy      Policy
-	When        func(A) Policy // further policy for these arguments
-	Exclusive   func(A) string // what is being changed: one holder at a time
+	When        func(A) Policy // further policy for these arguments; pure
+	Exclusive   func(A) string // names what is being changed: one command at a time over all processes; pure, empty for nothing
 	Confirm     func(A) string // the question that is asked before it runs; empty for none
 	Needs       []Verb         // what the platform must be able to do
 	Background  bool
@@ -88,6 +88,8 @@ type declared struct {
 	examples    []string
 	needs       []Verb
 	confirm     func(args.Bound) string
+	when        func(args.Bound) Policy // nil for none
+	exclusive   func(args.Bound) string // nil for none
 	run         func(ctx context.Context, r *Request, b args.Bound) error
 	route       Route
 }
@@ -116,9 +118,6 @@ func (c Command[A]) declare() (*declared, error) {
 	if c.Run == nil {
 		wrong("Run is nil")
 	}
-	if c.When != nil || c.Exclusive != nil {
-		wrong("When and Exclusive need the guard, and nothing here enforces them: leave them out")
-	}
 	for _, v := range c.Needs {
 		if !slices.Contains([]Verb{VerbEdit, VerbDelete, VerbReact, VerbDirect, VerbUpload, VerbTopic, VerbForm}, v) {
 			wrong("Needs %q is not a verb that is known", v)
@@ -133,6 +132,12 @@ func (c Command[A]) declare() (*declared, error) {
 	d.run = func(ctx context.Context, r *Request, b args.Bound) error { return c.Run(ctx, r, args.Value[A](b)) }
 	if c.Confirm != nil {
 		d.confirm = func(b args.Bound) string { return c.Confirm(args.Value[A](b)) }
+	}
+	if c.When != nil {
+		d.when = func(b args.Bound) Policy { return c.When(args.Value[A](b)) }
+	}
+	if c.Exclusive != nil {
+		d.exclusive = func(b args.Bound) string { return c.Exclusive(args.Value[A](b)) }
 	}
 	d.route = Route{
 		Summary: c.Summary, Hidden: c.Hidden, Policy: c.Policy, Background: c.Background, Ordered: c.Ordered,
@@ -223,26 +228,31 @@ func (d *declared) handle(ctx context.Context, r *Request) error {
 	if err := d.able(r); err != nil {
 		return err
 	}
+	if r.Grant != nil && hashOptions(r.Grant.Options) != r.Grant.Hash {
+		return errors.New("handler: the arguments are not those that were granted")
+	}
+	bound, err := d.spec.Bind(ctx, d.input(r))
+	if err != nil {
+		return d.unbound(ctx, r, bound, err)
+	}
+	return d.proceed(ctx, r, bound)
+}
+
+// input gives what the arguments are read from: what was granted, else what was said.
+func (d *declared) input(r *Request) args.Input {
 	in := args.Input{Mentions: r.Event.Mentions, User: r.Event.User, Room: r.Event.Room, Resolver: r.resolver(), Now: r.Event.Time, Zone: r.effects.Zone()}
 	if in.Now.IsZero() {
 		in.Now = time.Now()
 	}
-	grant := r.Grant
 	switch {
-	case grant != nil && hashOptions(grant.Options) != grant.Hash:
-		return errors.New("handler: the arguments are not those that were granted")
-	case grant != nil:
-		in.Options = grant.Options
+	case r.Grant != nil:
+		in.Options = r.Grant.Options
 	case r.Event.Invocation != nil && r.Event.Invocation.Options != nil:
 		in.Options = r.Event.Invocation.Options
 	default:
 		in.Text, in.Offset = r.Text, d.nameLength(r.Text)
 	}
-	bound, err := d.spec.Bind(ctx, in)
-	if err != nil {
-		return d.unbound(ctx, r, bound, err)
-	}
-	return d.proceed(ctx, r, bound)
+	return in
 }
 
 func (r *Request) resolver() args.Resolver {
@@ -273,12 +283,19 @@ func (d *declared) nameLength(text string) int {
 	return best
 }
 
-// proceed asks for confirmation or runs.
+// proceed asks the guard, asks for confirmation, asks the guard again and runs.
 func (d *declared) proceed(ctx context.Context, r *Request, bound args.Bound) error {
+	decider, err := d.check(ctx, r, bound)
+	if err != nil {
+		return err
+	}
 	if d.confirm != nil && (r.Grant == nil || !r.Grant.Confirmed) {
 		if question := d.confirm(bound); question != "" {
 			return d.ask(ctx, r, Question{Kind: AskConfirm, Prompt: adapter.Data(question), Options: d.spec.Options(bound.Pointer()), Choices: []string{"yes", "no"}})
 		}
+	}
+	if err := r.decide(ctx, decider); err != nil {
+		return err
 	}
 	if err := r.effects.Begin(ctx, r); err != nil {
 		return err
@@ -297,7 +314,7 @@ func (d *declared) unbound(ctx context.Context, r *Request, bound args.Bound, er
 	var missing *args.Missing
 	switch {
 	case errors.Is(err, args.ErrHelp):
-		return d.help(ctx, r)
+		return d.help(ctx, r, r.Route)
 	case errors.As(err, &usage):
 		return &UserError{Text: adapter.Format("```\n%s\n```", usage.Render())}
 	case errors.As(err, &missing):

@@ -11,6 +11,7 @@ import (
 // chain, its outbox and its store; [NewRequest] takes another one for tests. All methods may be called concurrently and
 // return [ErrEnded] once the event is over.
 type Effects interface {
+	Holder
 	// Send posts m. slot names the message within the delivery: a run that comes again gets the recorded refs and posts
 	// nothing. The empty slot is named by the content and its how-manieth occurrence.
 	Send(ctx context.Context, r *Request, slot string, m *adapter.Message) ([]adapter.Ref, error)
@@ -35,8 +36,9 @@ type Effects interface {
 	Drop(ctx context.Context, r *Request, q *Question) error
 	// Allow forgets q and delivers its event again with g, in one step: of many answers one has an effect.
 	Allow(ctx context.Context, r *Request, q *Question, g *Grant) error
-	// Begin says that the arguments of a declared command are complete and it begins: from here on it is not begun again after
-	// a crash if its route reports, and it leaves the line if it is Background.
+	// Begin says that the arguments of a declared command are complete and agreed to and it begins, or that the guard has let
+	// another route through: from here on it is not begun again after a crash if its route reports (see Route.Reports), it is the
+	// only one that changes what r.Intent calls Exclusive, and it leaves the line if it is Background.
 	Begin(ctx context.Context, r *Request) error
 	// Said remembers a command line for the user's history. secret: do not.
 	Said(r *Request, line string, secret bool)

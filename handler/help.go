@@ -33,7 +33,7 @@ func (t *Table) help(ctx context.Context, r *Request) error {
 	filter := r.Rest()
 	fold := strings.ToLower(strings.Join(strings.Fields(filter), " "))
 	if route := t.commands[fold]; route != nil && route.command != nil && !route.Hidden && t.visible(ctx, r, route) {
-		return route.command.help(ctx, r)
+		return route.command.help(ctx, r, route)
 	}
 	var lines []string
 	mount := ""
@@ -78,7 +78,7 @@ func (r *Request) pages(ctx context.Context, lines []string) error {
 }
 
 // help shows all of a command: usage, what it does, its arguments, its examples and its policy.
-func (d *declared) help(ctx context.Context, r *Request) error {
+func (d *declared) help(ctx context.Context, r *Request, route *Route) error {
 	lines := []string{adapter.Format("%s", d.spec.Usage(d.names[0])), adapter.Format("%s", d.route.Summary)}
 	if d.description != "" {
 		lines = append(lines, d.description)
@@ -92,8 +92,11 @@ func (d *declared) help(ctx context.Context, r *Request) error {
 	for _, e := range d.examples {
 		lines = append(lines, adapter.Format("Example: %s", e))
 	}
-	if words := d.route.Policy.words(); words != "" {
+	if words := route.effective().words(); words != "" {
 		lines = append(lines, adapter.Format("%s", words))
+	}
+	if d.when != nil {
+		lines = append(lines, "Some arguments ask for more than that.")
 	}
 	return r.Reply(ctx, "%s", adapter.Markup(strings.Join(lines, "\n")))
 }

@@ -48,6 +48,8 @@ type Grant struct {
 	Options   map[string]string `json:"options,omitempty"`
 	Hash      string            `json:"hash"`
 	Confirmed bool              `json:"confirmed,omitempty"`
+	// Agreed is what the guard has heard: a second factor, approvals.
+	Agreed *Agreement `json:"agreed,omitempty"`
 }
 
 // answerCommand is what the buttons of a question say, followed by its id and the answer. People cannot have registered it.

@@ -30,6 +30,7 @@ type Request struct {
 
 	effects Effects
 	table   *Table
+	intent  *Intent
 	stop    atomic.Bool
 	posts   atomic.Int32
 }

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/permit"
 )
 
 type routeKind string
@@ -44,6 +45,11 @@ type Route struct {
 	// Timeout ends the handler's context; 0 = the bot's default.
 	Timeout time.Duration
 
+	table   *Table // that it was built into; nil before
+	index   int    // in its routes
+	guarded bool   // a guard's Enforce is around it
+	builtin bool   // package handler made it
+	may     permit.Abilities
 	kind    routeKind
 	command *declared      // of a command that was declared with Add
 	name    string         // of a command: lower case words; of On: the kind of event
@@ -55,6 +61,42 @@ type Route struct {
 	scope   *scope
 	mount   string
 	where   string // file:line of the registration
+}
+
+// Effective gives the policy that applies now: the route's own and the operator's rules, see [Table.SetPolicies]. It must not be
+// changed. What When says of arguments comes on top.
+func (r *Route) Effective() *Policy { return r.effective() }
+
+func (r *Route) effective() *Policy {
+	if r.table == nil {
+		return &r.Policy
+	}
+	return &r.table.rules.Load().policies[r.index]
+}
+
+// adapters gives the names of the bot's adapters, where they are known.
+func (r *Route) adapters() []string {
+	if r.table == nil {
+		return nil
+	}
+	return r.table.rules.Load().adapters
+}
+
+// Begins tells whether the route says itself when it begins (Effects.Begin): a declared command when its arguments are complete
+// and agreed to, and whatever has a policy when the guard has said yes.
+func (r *Route) Begins() bool { return r.command != nil || !r.effective().IsZero() }
+
+// Reports tells whether the route is not begun a second time after a crash. in is what is about to run, nil where that is not
+// known.
+func (r *Route) Reports(in *Intent) bool {
+	if r.OnCrash != OnCrashDefault {
+		return r.OnCrash == OnCrashReport
+	}
+	p := r.effective()
+	if in != nil {
+		p = &in.Policy
+	}
+	return r.Background && r.kind == routeCommand || p.Approvals > 0 || p.Dangerous || in != nil && in.Exclusive != ""
 }
 
 // Mount gives the names under which the route's router was mounted, joined by "/"; empty at the top.

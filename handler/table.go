@@ -8,9 +8,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"unicode"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/permit"
 	"github.com/starlingbot/starling/internal/prefilter"
 )
 
@@ -23,6 +25,7 @@ type Table struct {
 	outgoing   []func(Send) Send
 	complete   map[string]Completer
 	may        Authorizer // nil: everybody may see everything
+	rules      atomic.Pointer[ruleSet]
 
 	on       map[adapter.Kind][]int32 // indexes in routes
 	hears    patterns
@@ -80,6 +83,7 @@ func (rt *Router) Build(name string, aliases []string) (*Table, error) {
 	})
 	for _, own := range []*Route{t.helpRoute(), t.answerRoute(), t.unknownRoute()} {
 		if own != nil {
+			own.builtin = true
 			chains[own] = []*scope{rt.scope}
 			t.routes = append(t.routes, own)
 		}
@@ -92,13 +96,10 @@ func (rt *Router) Build(name string, aliases []string) (*Table, error) {
 	}
 	var hears, responds []string
 	for i, r := range t.routes {
-		r.handler = wrap(r.inner, chains[r])
-		if r.handler == nil {
-			wrong(r, "a middleware returned nil")
+		r.table, r.index = t, i
+		if err := t.wrap(r, chains[r]); err != nil {
+			wrong(r, "%w", err)
 			continue
-		}
-		if !r.Policy.IsZero() {
-			wrong(r, "it has a policy and nothing enforces it: a bot without a guard must not have policies")
 		}
 		if r.Background && r.Ordered {
 			wrong(r, "it is both Background and Ordered: choose one")
@@ -139,6 +140,7 @@ func (rt *Router) Build(name string, aliases []string) (*Table, error) {
 			t.fallback = r
 		}
 	}
+	errs = append(errs, t.SetPolicies(nil, nil))
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -191,15 +193,28 @@ func (t *Table) setIDs(wrong func(*Route, string, ...any)) {
 	}
 }
 
-func wrap(h Handler, scopes []*scope) Handler {
+// wrap puts the middleware of scopes around the gate of r and what r does, and sees whether a guard is among it.
+func (t *Table) wrap(r *Route, scopes []*scope) error {
+	var h Handler = &gate{route: r, next: r.inner}
 	for _, s := range slices.Backward(scopes) {
 		for _, mw := range slices.Backward(s.mws) {
 			if h = mw(h); h == nil {
-				return nil
+				return errors.New("a middleware returned nil")
+			}
+			e, ok := h.(permit.Enforcer)
+			switch {
+			case ok && r.guarded:
+				return errors.New("two guards are around it: one Enforce is enough")
+			case ok:
+				r.guarded, r.may = true, e.Enforces()
+				if a, ok := h.(Authorizer); ok && t.may == nil {
+					t.may = a
+				}
 			}
 		}
 	}
-	return h
+	r.handler = h
+	return nil
 }
 
 // Routes gives the routes in order of registration, help last.

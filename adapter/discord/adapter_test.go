@@ -277,22 +277,30 @@ func TestSecrets(t *testing.T) {
 		ev := e.last(t, 0)
 		require.NotContains(t, string(ev.Raw), "token-")
 		require.Contains(t, ev.Origin, "token-")
+		n := 1
 		for _, fault := range []discordfake.Fault{{Kind: discordfake.FaultStatus, Status: 500}, {Kind: discordfake.FaultHTML}, {Kind: discordfake.FaultTruncated}, {Kind: discordfake.FaultLost},
-			{Kind: discordfake.FaultLimit, After: 1}, {Kind: discordfake.FaultLimitHTML}, {Kind: discordfake.FaultError, Status: 400, Code: 50035}, {Kind: discordfake.FaultRefused}} {
-			for _, route := range []string{"callback", "followup", "original", "send", "message", "user"} {
+			{Kind: discordfake.FaultHang}, {Kind: discordfake.FaultLimit, After: 1}, {Kind: discordfake.FaultLimitHTML}, {Kind: discordfake.FaultError, Status: 400, Code: 50035}, {Kind: discordfake.FaultRefused}} {
+			for _, route := range []string{"callback", "followup", "original", "edit original", "delete original", "send", "message", "user"} {
 				f.ClearFaults()
+				require.NoError(t, f.Invoke(alice, ops, "deploy", "api"))
+				ev := e.last(t, n)
+				n++
 				fault.Route = route
 				f.Fail(fault)
-				_, err := a.Send(t.Context(), &adapter.Message{To: ev.Address(), Text: "x", Origin: ev.Origin, Key: "k"})
-				note(err)
-				_, err = a.Send(t.Context(), &adapter.Message{To: ev.Address(), Text: "x", Only: alice, Origin: ev.Origin})
-				note(err)
+				if strings.Contains(route, "original") {
+					wait(3 * time.Second) // it is put off
+				}
+				for _, only := range []string{"", alice, ""} {
+					_, err := a.Send(t.Context(), &adapter.Message{To: ev.Address(), Text: "x", Origin: ev.Origin, Only: only})
+					note(err)
+				}
 				note(a.Edit(t.Context(), adapter.Ref{Address: ev.Address(), ID: none}, &adapter.Message{To: ev.Address(), Text: "y"}))
-				_, err = a.User(t.Context(), none)
+				_, err := a.User(t.Context(), none)
 				note(err)
 				wait(2 * time.Minute)
 			}
 		}
+		f.ClearFaults()
 		f.SetDown(true)
 		f.Cut()
 		wait(time.Minute)

@@ -93,7 +93,7 @@ func (a *Adapter) completeUser(ctx context.Context, r *received) {
 	if u.Name == "" {
 		if found, err := a.userByID(ctx, u.ID); err == nil {
 			u.Name = found.Name
-			if u.Kind == adapter.KindUnknown {
+			if found.Kind == adapter.KindBot {
 				u.Kind = found.Kind
 			}
 		} else {

@@ -84,7 +84,9 @@ func (a *Adapter) fail(verb string, err error, n *note) error {
 		return fmt.Errorf("discord: %s: HTTP %d and an answer that cannot be read", verb, n.status)
 	}
 	var shown *url.Error // it shows the address
-	_ = shown
+	if errors.As(err, &shown) {
+		err = shown.Err
+	}
 	return fmt.Errorf("discord: %s: %w", verb, err)
 }
 

@@ -193,6 +193,8 @@ func TestKinds(t *testing.T) {
 		fail             bool
 		want             adapter.UserKind
 	}{
+		{"takes an emoji away on another server", alice, "reaction", []string{discordfake.Guild}, false, adapter.KindExternal},
+		{"takes an emoji away", alice, "reaction", nil, false, adapter.KindMember},
 		{"member", alice, ops, nil, false, adapter.KindMember},
 		{"member of the server that counts", alice, ops, []string{discordfake.Guild}, false, adapter.KindMember},
 		{"on another server", alice, foreignRoom, []string{discordfake.Guild}, false, adapter.KindExternal},
@@ -213,6 +215,15 @@ func TestKinds(t *testing.T) {
 				start(t, f, cfg, e.sink)
 				if c.fail {
 					f.Fail(discordfake.Fault{Route: "member", Kind: discordfake.FaultHang, Times: 9})
+				}
+				if c.room == "reaction" {
+					said, err := f.Say(discordfake.BotUser, foreignRoom, "like me")
+					require.NoError(t, err)
+					require.NoError(t, f.React(c.user, said, "👍", false))
+					ev := e.last(t, 0)
+					require.Equal(t, c.want, ev.User.Kind)
+					require.Equal(t, "Alice", ev.User.Name)
+					return
 				}
 				if c.room == "" {
 					require.NoError(t, f.Direct(c.user, "hello"))
@@ -244,6 +255,61 @@ func TestWithheld(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "@starling hello", e.last(t, 1).Text)
 		require.Equal(t, 1, a.Status().Empty)
+	})
+}
+
+// TestRemembered: what is remembered of roles, rooms, threads and servers follows what the gateway tells, and what it tells
+// wrongly does no harm.
+func TestRemembered(t *testing.T) {
+	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
+		e := newEar()
+		a := start(t, f, configFor(f), e.sink)
+		n := 0
+		said := func(text string) string {
+			t.Helper()
+			wait(time.Second)
+			_, err := f.Say(alice, ops, text)
+			require.NoError(t, err)
+			ev := e.last(t, n)
+			n++
+			return ev.Text
+		}
+		const role, thread = "100000000000000030", "300000000000000077"
+		tell := func(kind string, data map[string]any) { data["guild_id"] = discordfake.Guild; f.Deliver(kind, data) }
+		require.Equal(t, "@"+role, said("<@&"+role+">"))
+		tell("GUILD_ROLE_CREATE", map[string]any{"role": map[string]any{"id": role, "name": "on call"}})
+		require.Equal(t, "@on call", said("<@&"+role+">"))
+		tell("GUILD_ROLE_UPDATE", map[string]any{"role": map[string]any{"id": role, "name": "sleeping"}})
+		require.Equal(t, "@sleeping", said("<@&"+role+">"))
+		tell("GUILD_ROLE_DELETE", map[string]any{"role_id": role})
+		require.Equal(t, "@"+role, said("<@&"+role+">"))
+
+		require.Equal(t, "#"+thread, said("<#"+thread+">"))
+		tell("THREAD_LIST_SYNC", map[string]any{"threads": []any{map[string]any{"id": thread, "type": 11, "parent_id": ops, "name": "why so slow"}}})
+		require.Equal(t, "#why so slow", said("<#"+thread+">"))
+		tell("CHANNEL_DELETE", map[string]any{"id": thread, "type": 11})
+		require.Equal(t, "#"+thread, said("<#"+thread+">"))
+
+		tell("GUILD_UPDATE", map[string]any{"id": discordfake.Guild, "name": "renamed", "system_channel_id": dev})
+		wait(time.Second)
+		f.Join(bob)
+		require.Equal(t, dev, e.last(t, n).Room.ID)
+		n++
+		f.Deliver("GUILD_DELETE", map[string]any{"id": discordfake.Guild}) // the bot was removed
+		wait(time.Second)
+		f.Join(bob)
+		wait(time.Second)
+		require.Len(t, e.heard(), n)
+
+		for _, kind := range []string{"CHANNEL_UPDATE", "THREAD_LIST_SYNC", "GUILD_CREATE", "GUILD_UPDATE", "GUILD_DELETE", "GUILD_ROLE_CREATE", "GUILD_ROLE_DELETE", "GUILD_MEMBER_UPDATE", "GUILD_MEMBER_ADD",
+			"MESSAGE_UPDATE", "MESSAGE_DELETE", "MESSAGE_DELETE_BULK", "MESSAGE_REACTION_ADD"} {
+			f.Deliver(kind, map[string]any{"id": 7, "threads": 7, "role": 7, "role_id": []int{1}, "user": 7, "ids": 7})
+			require.Equal(t, kind, said(kind))
+			require.Equal(t, 1, a.Status().Unknown[kind+" (malformed)"], kind)
+		}
+		f.Deliver("TYPING_START", map[string]any{})
+		require.Equal(t, "x", said("x"))
+		require.NotContains(t, a.Status().Unknown, "TYPING_START")
 	})
 }
 

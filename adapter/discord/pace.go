@@ -24,7 +24,7 @@ type pacer struct {
 }
 
 // roomPace is the clock of a room: next is when a message may go after which the room is as if never used paceBurst
-// seconds later.
+// seconds later. What Discord refuses is kept back by its route: see limits.
 type roomPace struct{ next time.Time }
 
 func (p *pacer) init() { p.rooms = map[string]*roomPace{} }
@@ -55,15 +55,6 @@ func (p *pacer) take(room string, now time.Time) (wait time.Duration, held bool)
 	return max(wait, 0), false
 }
 
-// hold keeps messages back from a room, and makes it slow again afterwards.
-func (p *pacer) hold(room string, until time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if r := p.rooms[room]; r != nil {
-		r.next = later(r.next, until)
-	}
-}
-
 // turn waits for the turn of a message.
 func (a *Adapter) turn(ctx context.Context, room string) error {
 	wait, no := a.pace.take(room, time.Now())
@@ -83,12 +74,4 @@ func (a *Adapter) turn(ctx context.Context, room string) error {
 		return fmt.Errorf("discord: send: %w: %w", adapter.ErrUnavailable, err)
 	}
 	return nil
-}
-
-// held notes a refusal because of too many messages.
-func (a *Adapter) held(room string, err error) {
-	var limit *adapter.RateLimitError
-	if errors.As(err, &limit) {
-		a.pace.hold(room, time.Now().Add(max(limit.RetryAfter, paceEvery)))
-	}
 }

@@ -179,7 +179,9 @@ func (d decoder) said(m *wireMessage) (*received, verdict) {
 	if !isID(m.ID) || !isID(m.ChannelID) || m.Author == nil && m.WebhookID == "" {
 		return nil, malformed
 	}
-	if m.Flags&flagLoading != 0 { // the bot is about to answer
+	if m.Flags&flagLoading != 0 { // the bot, or another one, is about to answer
+		_, self := d.author(m)
+		d.spoken.note(m.ID, "", self)
 		return nil, ignored
 	}
 	r := d.begin(adapter.KindMessage, m.ChannelID, m.GuildID, idTime(m.ID))

@@ -75,6 +75,42 @@ func TestAnswerInTime(t *testing.T) {
 	}
 }
 
+// TestTerse: a first answer of which Discord says nothing is looked up, so that it can be changed.
+func TestTerse(t *testing.T) {
+	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
+		e := newEar()
+		a := start(t, f, configFor(f), e.sink)
+		f.Terse()
+		require.NoError(t, f.Invoke(alice, ops, "deploy", "api"))
+		ref, err := a.Send(t.Context(), answerTo(e.last(t, 0), "answer", ""))
+		require.NoError(t, err)
+		require.Equal(t, f.Posts()[0].ID, ref.ID)
+		require.NoError(t, a.Edit(t.Context(), ref, &adapter.Message{Text: "edited"}))
+		require.Len(t, f.Find("edited"), 1)
+	})
+}
+
+// TestOutsider: in a room that the bot cannot see itself its answers can be changed all the same.
+func TestOutsider(t *testing.T) {
+	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
+		f.AddChannel(discordfake.Channel{ID: none, Name: "hidden", Hidden: true})
+		e := newEar()
+		a := start(t, f, configFor(f), e.sink)
+		require.NoError(t, f.Invoke(alice, none, "deploy", "api"))
+		wait(10 * time.Second)
+		ev := e.last(t, 0)
+		require.Equal(t, none, ev.Room.ID)
+		ref, err := a.Send(t.Context(), answerTo(ev, "answer", ""))
+		require.NoError(t, err)
+		require.NoError(t, a.Edit(t.Context(), ref, &adapter.Message{Text: "edited"}))
+		require.Len(t, f.Find("edited"), 1)
+		require.NoError(t, a.Delete(t.Context(), ref))
+		require.Empty(t, f.Posts())
+		_, err = a.Send(t.Context(), &adapter.Message{To: ev.Address(), Text: "by itself"})
+		require.ErrorIs(t, err, adapter.ErrForbidden)
+	})
+}
+
 // TestOnlyStaysAlone: an answer for one user is never shown to the room, whenever it comes and whatever came before it (T20).
 func TestOnlyStaysAlone(t *testing.T) {
 	t.Parallel()
@@ -110,6 +146,8 @@ func TestOnlyStaysAlone(t *testing.T) {
 					require.ErrorIs(t, a.React(t.Context(), ref, "👍"), adapter.ErrUnsupported)
 					require.NoError(t, a.Delete(t.Context(), ref))
 					require.NotContains(t, sees(f), "psst!")
+					wait(time.Second)
+					require.Len(t, e.heard(), 1, "what is taken away was the bot's own")
 				})
 			})
 		}

@@ -110,7 +110,6 @@ func (a *Adapter) post(ctx context.Context, m *adapter.Message, body payload) (a
 		}
 	}
 	if err != nil {
-		a.held(to, err)
 		return adapter.Ref{}, err
 	}
 	if !isID(msg.ID) {

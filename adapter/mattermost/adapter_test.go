@@ -163,6 +163,7 @@ func TestRevokedLater(t *testing.T) {
 				over := make(chan error, 1)
 				go func() { over <- a.Run(t.Context(), e.sink) }()
 				require.NoError(t, f.Await(t.Context(), f.Connected))
+				wait(time.Second) // the rooms are read, and nothing else asks for anything
 				f.Revoke()
 				_, err := f.Say(alice, ops, "the socket is open")
 				require.NoError(t, err)

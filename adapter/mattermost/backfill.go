@@ -65,8 +65,8 @@ func (a *Adapter) catchUp(ctx context.Context, in *intake, lost time.Time, gap i
 	}
 	var fill []string
 	for _, c := range rooms {
-		from := max(c.LastPostAt, 1) // what was said before the bot ever came is not for it
-		if !lost.IsZero() {          // a room that is new since
+		from := min(max(c.LastPostAt, 1), begin.UnixMilli()) // what was said before the bot ever came is not for it
+		if !lost.IsZero() {                                  // a room that is new since
 			from = min(from, max(lost.UnixMilli()-overlap, 1))
 		}
 		some, err := a.places.load(ctx, c.Id, from, lost.IsZero())

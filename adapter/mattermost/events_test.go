@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -300,7 +301,6 @@ func TestUnknownEvents(t *testing.T) {
 		f.Deliver("posted", nil, ops)
 		f.Deliver("reaction_added", map[string]any{"reaction": `{"user_id":"x"}`}, ops)
 		f.Deliver("typing", map[string]any{"user_id": alice}, ops)
-		f.DeliverRaw(`{"event":"posted","data":7,"seq":99}`)
 		f.DeliverRaw(`[]`)
 		_, err := f.SayPost(ops, fake.Post{UserID: alice, Message: "readable", Props: map[string]any{"attachments": 7, "from_webhook": nil}})
 		require.NoError(t, err)
@@ -316,6 +316,28 @@ func TestUnknownEvents(t *testing.T) {
 		defer mu.Unlock()
 		require.Contains(t, log.String(), "level=DEBUG")
 		require.NotContains(t, log.String(), "level=ERROR")
+	})
+}
+
+// TestBrokenSequence: where events are missing, or come from elsewhere, the histories are read; nothing is lost or said twice.
+func TestBrokenSequence(t *testing.T) {
+	bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
+		e := newEar()
+		a := start(t, f, configFor(f), e.sink)
+		wait(time.Second)
+		for i := range 3 {
+			f.DeliverRaw(`{"event":"posted","data":7,"seq":99}`) // its place counts though it cannot be read
+			_, err := f.Say(alice, ops, fmt.Sprint("first ", i))
+			require.NoError(t, err)
+			_, err = f.Say(alice, dev, fmt.Sprint("second ", i))
+			require.NoError(t, err)
+			wait(time.Minute)
+		}
+		texts := e.texts()
+		slices.Sort(texts)
+		require.Equal(t, []string{"first 0", "first 1", "first 2", "second 0", "second 1", "second 2"}, texts)
+		require.Equal(t, 3, a.Status().Reconnects)
+		require.Contains(t, a.Status().Unknown, "frame posted (malformed)")
 	})
 }
 

@@ -224,6 +224,7 @@ func TestClickIsBound(t *testing.T) {
 		// In a thread the click is there too.
 		root, err := f.Say(alice, ops, "root")
 		require.NoError(t, err)
+		synctest.Wait() // else the click may come before it
 		below, err := a.Send(t.Context(), &adapter.Message{To: adapter.Address{Room: ops, Thread: root}, Text: "sure?", Buttons: []adapter.Button{{Label: "Yes", Command: "y"}}})
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, click(below.ID, nil))

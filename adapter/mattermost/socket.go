@@ -111,6 +111,7 @@ type socket struct {
 	readyAt time.Time
 	heardAt time.Time // when the last frame came
 	worked  bool      // an event came
+	odd     error     // why the connection cannot be used any more
 }
 
 // address is where the websocket is, and how it goes on.
@@ -212,7 +213,10 @@ func (s *socket) run(ctx context.Context) error {
 			return fmt.Errorf("mattermost: the websocket ended: %w", err)
 		}
 		s.heardAt = time.Now()
-		s.handle(ctx, data)
+		if s.handle(ctx, data); s.odd != nil {
+			s.at = link{}
+			return s.odd
+		}
 		if d := limit(); d > 0 {
 			alive(d)
 		}
@@ -285,7 +289,8 @@ func (s *socket) ready(what string, resumed bool) {
 	s.a.log.Info(what)
 }
 
-// sequence checks that no event is missing before this one; false for one that came before.
+// sequence checks that no event is missing before this one; false for one that is not to be used. A sequence that goes back is
+// one of another connection: with a new one all that was said since is read from the histories.
 func (s *socket) sequence(ctx context.Context, seq int64) bool {
 	if s.readyAt.IsZero() { // before the hello come only events that were missed
 		if s.at.id == "" || seq != s.at.next {
@@ -296,7 +301,7 @@ func (s *socket) sequence(ctx context.Context, seq int64) bool {
 	}
 	switch {
 	case seq < s.at.next:
-		s.a.log.Debug("an event came again", "seq", seq, "expected", s.at.next)
+		s.odd = fmt.Errorf("mattermost: the websocket's sequence went back from %d to %d", s.at.next-1, seq)
 		return false
 	case seq > s.at.next:
 		s.a.log.Warn("events are missing on the websocket", "from", s.at.next, "to", seq-1)

@@ -57,7 +57,7 @@ func demo(ctx context.Context, r *handler.Request, step time.Duration) error {
 			adapter.NewFile("notes.txt", "text/plain", []byte("a file\n")), adapter.NewFile("colours.png", "image/png", picture),
 		},
 		Buttons: []adapter.Button{
-			{Label: "Status", Command: "status api", Style: adapter.ButtonPrimary}, {Label: "Roll back", Command: "rollback api in staging", Style: adapter.ButtonDanger},
+			{Label: "Services", Command: "services api", Style: adapter.ButtonPrimary}, {Label: "Roll back", Command: "rollback api in staging", Style: adapter.ButtonDanger},
 		},
 	})
 	if err != nil {

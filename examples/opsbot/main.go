@@ -4,11 +4,14 @@
 //	go run ./examples/opsbot
 //	go run ./examples/opsbot -adapter slack -adapter discord -http :8080
 //
-// The environment is that of examples/anywhere, and so are -check, -manifest, -invite and -register.
+// The environment is that of examples/anywhere, and so are -check, -manifest, -invite and -register. With -team FILE it has
+// roles, approvals and an audit log, signed with OPSBOT_AUDIT_KEY (32 random characters or more); with OPSBOT_FACTOR_KEYS, keys
+// of package brain/sealed, second factors too. SIGHUP reads the rules of the file again.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -35,12 +38,17 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.Add(fs)
 	file := fs.String("brain", "", "file that keeps the bot's state, or \"memory\" to keep nothing (default opsbot.db in the user's state folder)")
 	step := fs.Duration("step", time.Second, "how long a step of a deployment takes")
+	teamPath := fs.String("team", "", "file that says who may do what, such as examples/opsbot/testdata/team.json; without it everybody may do everything")
 	zone := fs.String("zone", "UTC", "time zone of dates and times of day, such as Europe/Berlin")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
 	flags.Default()
-	if done, err := flags.Print(ctx, out, routes(*step)); done {
+	bare, err := routes(*step, nil)
+	if err != nil {
+		return err
+	}
+	if done, err := flags.Print(ctx, out, bare); done {
 		return err
 	}
 	where, err := time.LoadLocation(*zone)
@@ -59,12 +67,32 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	bot, err := starling.New(starling.Config{
-		Name: flags.Name, Aliases: flags.Aliases, Zone: where, Adapters: adapters, Router: routes(*step), Brain: state,
+	cfg := starling.Config{
+		Name: flags.Name, Aliases: flags.Aliases, Zone: where, Adapters: adapters, Router: bare, Brain: state,
 		HTTP: flags.HTTP, Logger: platforms.Logger(logs),
-	})
+	}
+	if *teamPath == "" {
+		bot, err := starling.New(cfg)
+		if err != nil {
+			return err
+		}
+		return flags.Run(ctx, out, bot)
+	}
+	charge, rules, err := readTeam(*teamPath)
 	if err != nil {
 		return err
 	}
-	return flags.Run(ctx, out, bot)
+	t, err := newTeam(charge, rules, state, os.Getenv(auditKeyVar), os.Getenv(factorKeyVar))
+	if err != nil {
+		return err
+	}
+	if cfg.Router, err = routes(*step, t); err != nil {
+		return err
+	}
+	cfg.Policies = t.rules
+	if t.bot, err = starling.New(cfg); err != nil {
+		return err
+	}
+	go t.reload(ctx, *teamPath, cfg.Logger)
+	return errors.Join(flags.Run(ctx, out, t.bot), t.close())
 }

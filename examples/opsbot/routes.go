@@ -12,21 +12,28 @@ import (
 	"github.com/starlingbot/starling/middleware"
 )
 
-// routes is all that the bot does. step is how long a step of a deployment takes.
-func routes(step time.Duration) *handler.Router {
+// routes is all that the bot does. step is how long a step of a deployment takes; t says who may do what, nil: all may.
+func routes(step time.Duration, t *team) (*handler.Router, error) {
 	rt := handler.NewRouter()
 	rt.Use(middleware.Recover(), middleware.Log(nil))
+	if t != nil {
+		rt.Use(t.off.Enforce, t.guard.Enforce)
+		rt.Authorize(t.guard)
+		if err := t.mount(rt); err != nil {
+			return nil, err
+		}
+	}
 	rt.Command("ping", "Say PONG.", func(ctx context.Context, r *handler.Request) error { return r.Reply(ctx, "PONG") })
 	rt.Add(handler.Command[handler.None]{
 		Name: "demo", Summary: "Show everything that a message can hold.", Background: true,
 		Run: func(ctx context.Context, r *handler.Request, _ handler.None) error { return demo(ctx, r, step) },
 	})
-	rt.Mount("services", services(step))
+	rt.Mount("services", services(step, t))
 	rt.Mount("reminders", reminders())
 	rt.Mount("dice", dice())
 	rt.Mount("jobs", jobs.New(jobs.Config{}))
 	rt.Mount("history", history.New())
-	return rt
+	return rt, nil
 }
 
 // names completes one of a list of words.

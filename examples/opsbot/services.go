@@ -40,14 +40,20 @@ type status struct {
 }
 
 // services deploys, takes back and shows.
-func services(step time.Duration) *handler.Router {
+func services(step time.Duration, t *team) *handler.Router {
 	rt := handler.NewRouter()
 	rt.Complete("services", names(known[:]))
+	var toProd func(deploy) handler.Policy
+	var target func(deploy) string
+	if t != nil {
+		toProd = func(a deploy) handler.Policy { return t.prod(a.Env) }
+		target = func(a deploy) string { return a.Service + " in " + a.Env }
+	}
 	rt.Add(handler.Command[deploy]{
 		Name: "deploy", Aliases: []string{"ship"}, Summary: "Ship a service to an environment.",
 		Description: "Ships the next version, step by step, and says how far it is. `jobs` shows it and `cancel` ends it.",
 		Examples:    []string{"deploy api to staging", "deploy api prod --wait 5m --force"},
-		Background:  true, OnCrash: handler.OnCrashReport, Timeout: time.Hour,
+		Background:  true, OnCrash: handler.OnCrashReport, Timeout: time.Hour, When: toProd, Exclusive: target,
 		Confirm: func(a deploy) string {
 			if a.Env != "prod" || a.Force {
 				return ""
@@ -63,7 +69,7 @@ func services(step time.Duration) *handler.Router {
 		Run:     takeBack,
 	})
 	rt.Add(handler.Command[status]{
-		Name: "status", Summary: "Show what runs where.", Examples: []string{"status", "status api"},
+		Name: "services", Summary: "Show what runs where.", Examples: []string{"services", "services api"},
 		Run: show,
 	})
 	return rt

@@ -26,7 +26,7 @@ func short(t *testing.T, s settings) *report {
 	var err error
 	s.Program, err = os.Executable()
 	require.NoError(t, err)
-	s.Log, s.Timeout, s.Rooms = t.Output(), 4 * time.Minute, 40
+	s.Log, s.Timeout, s.Rooms = t.Output(), 4*time.Minute, 40
 	s.PerKill = 3 // others use the machine, and the race detector may be on
 	if s.Settle == 0 {
 		s.Settle = 20 * time.Second

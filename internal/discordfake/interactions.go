@@ -79,6 +79,10 @@ func (s *Server) interact(kind int, user string, ch *Channel, data object, messa
 // Webhook switches from the gateway to HTTP: interactions are posted to h, signed.
 func (s *Server) Webhook(h http.Handler) { s.set(func() { s.webhook = h }) }
 
+// Terse lets first answers be acknowledged without a word about the message that they made, as Discord did before
+// with_response.
+func (s *Server) Terse() { s.set(func() { s.terse = true }) }
+
 // Sign signs a request as https://discord.com/developers/docs/interactions/overview#setting-up-an-endpoint says.
 func (s *Server) Sign(r *http.Request, body []byte, at time.Time) {
 	stamp := strconv.FormatInt(at.Unix(), 10)
@@ -161,7 +165,7 @@ func (s *Server) callback(c *call) (any, *apiError) {
 		s.post(ch, m)
 	}
 	s.wake()
-	if c.query.Get("with_response") != "true" {
+	if c.query.Get("with_response") != "true" || s.terse {
 		return nil, nil
 	}
 	answer := object{"interaction": object{"id": i.ID, "type": i.Type}}

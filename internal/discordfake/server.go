@@ -90,6 +90,7 @@ type Server struct {
 	deaf         bool
 	typing       map[string]int
 	filesAt      string
+	terse        bool
 	expired      int // how often the addresses of files have expired
 	mistakes     []string
 	changed      chan struct{}

@@ -1,0 +1,300 @@
+package starling
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/brain"
+	"github.com/starlingbot/starling/handler"
+)
+
+const (
+	heldPrefix = "_/held/" // + id: a command that waits for people
+
+	maxHeld   = 1000           // commands that wait in one bot
+	maxHeldBy = 20             // of one person
+	heldKept  = 24 * time.Hour // past its end, for a bot that is down when it comes
+)
+
+// heldRecord is a command that waits for people, as it is stored.
+type heldRecord struct {
+	Version int `json:"v"`
+	handler.Held
+}
+
+// sealedArgs are the arguments of held commands with secrets, which are never stored; at most maxHeld.
+type sealedArgs struct {
+	mu   sync.Mutex
+	byID map[string]map[string]string
+}
+
+func (s *sealedArgs) keep(id string, options map[string]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.byID) < maxHeld {
+		put(&s.byID, id, options)
+	}
+}
+
+func (s *sealedArgs) of(id string) (map[string]string, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, ok := s.byID[id]
+	return o, ok
+}
+
+func (s *sealedArgs) forget(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.byID, id)
+}
+
+func heldKey(id string) string { return heldPrefix + brain.Key(segment(id)) }
+
+// heldID makes the id of a request that people type: it is no secret, it is only not guessed by accident.
+func heldID() string { return "req-" + strings.ToLower(rand.Text()[:8]) }
+
+// notes are what a delivery has done to held commands, kept in its record.
+func (x *run) note(id string) string { return x.slot("held " + id) }
+
+// Noted gives what this delivery has done to a held command.
+func (x *run) Noted(_ *handler.Request, id string) string {
+	value, ok := x.d.changed(x.note(id))
+	var text string
+	if !ok || json.Unmarshal(value, &text) != nil {
+		return ""
+	}
+	return text
+}
+
+// noting gives the change of the record that says what was done to a held command.
+func (x *run) noting(id, note string) func(*runRecord) {
+	value, _ := json.Marshal(note) // a string always encodes
+	return func(rec *runRecord) { put(&rec.Changes, x.note(id), json.RawMessage(value)) }
+}
+
+// Hold stores a command that waits, and when it expires, in one step with the record of the delivery.
+func (x *run) Hold(ctx context.Context, r *handler.Request, h *handler.Held) (*handler.Held, error) {
+	if err := x.open(); err != nil {
+		return nil, err
+	}
+	b := x.d.bot
+	if id := x.Noted(r, ""); id != "" { // the event has come again
+		again, err := x.Held(ctx, id)
+		if again == nil && err == nil {
+			again = &handler.Held{ID: id}
+		}
+		return again, err
+	}
+	all, err := x.AllHeld(ctx)
+	if err != nil {
+		return nil, err
+	}
+	own := 0
+	for _, other := range all {
+		if other.Event.User.Key() == h.Event.User.Key() {
+			own++
+		}
+	}
+	if own >= maxHeldBy || len(all) >= maxHeld {
+		return nil, handler.UserErrorf("Too many requests wait already. Cancel one, or wait until some are decided.")
+	}
+	h.ID = heldID()
+	value, err := encodeHeld(h)
+	if err != nil {
+		return nil, err
+	}
+	due, err := json.Marshal(dueRecord{Version: recordVersion, Held: h.ID, ID: h.ID})
+	if err != nil {
+		return nil, fmt.Errorf("starling: hold: %w", err)
+	}
+	if h.Secret {
+		b.sealed.keep(h.ID, h.Options)
+	}
+	err = x.d.commitWith(ctx, x.noting("", h.ID), nil,
+		brain.Op{Key: heldKey(h.ID), Value: value, TTL: time.Until(h.Expires) + heldKept},
+		brain.Op{Key: dueKey(h.Expires, h.ID), Value: due, If: brain.Any})
+	if err != nil && brain.Certain(err) {
+		b.sealed.forget(h.ID)
+	}
+	return nil, err
+}
+
+func encodeHeld(h *handler.Held) ([]byte, error) {
+	rec := heldRecord{Version: recordVersion, Held: *h}
+	if h.Secret {
+		rec.Options = nil
+	}
+	value, err := json.Marshal(rec)
+	if err != nil {
+		return nil, fmt.Errorf("starling: hold: %w", err)
+	}
+	return value, nil
+}
+
+// Held gives a command that waits; nil if there is none.
+func (x *run) Held(ctx context.Context, id string) (*handler.Held, error) {
+	return x.d.bot.held(ctx, id)
+}
+
+func (b *Bot) held(ctx context.Context, id string) (*handler.Held, error) {
+	entry, err := b.store.Get(ctx, heldKey(id))
+	if errors.Is(err, brain.ErrNotFound) {
+		b.sealed.forget(id)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("starling: read a request: %w", err)
+	}
+	return b.heldOf(ctx, entry)
+}
+
+// heldOf decodes a record; one that cannot be read is put aside and gives nil.
+func (b *Bot) heldOf(ctx context.Context, entry brain.Entry) (*handler.Held, error) {
+	var rec heldRecord
+	if err := decode(entry.Value, &rec); err != nil || rec.Event == nil {
+		return nil, b.aside(ctx, entry, orElse(err, errors.New("the request has no event")).Error())
+	}
+	h := &rec.Held
+	h.Rev = entry.Rev
+	if h.Secret {
+		options, ok := b.sealed.of(h.ID)
+		h.Options, h.Lost = options, !ok
+	}
+	return h, nil
+}
+
+// AllHeld gives all commands that wait, the oldest first.
+func (x *run) AllHeld(ctx context.Context) ([]*handler.Held, error) {
+	b := x.d.bot
+	var out []*handler.Held
+	for entry, err := range b.store.List(ctx, heldPrefix) {
+		if err != nil {
+			return nil, fmt.Errorf("starling: read the requests: %w", err)
+		}
+		h, err := b.heldOf(ctx, entry)
+		if err != nil {
+			return nil, err
+		}
+		if h != nil {
+			out = append(out, h)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b *handler.Held) int { return a.Since.Compare(b.Since) })
+	return out, nil
+}
+
+// KeepHeld stores what was changed in a command that waits.
+func (x *run) KeepHeld(ctx context.Context, _ *handler.Request, h *handler.Held, note string) error {
+	if err := x.open(); err != nil {
+		return err
+	}
+	value, err := encodeHeld(h)
+	if err != nil {
+		return err
+	}
+	return x.d.commitWith(ctx, x.noting(h.ID, note), nil,
+		brain.Op{Key: heldKey(h.ID), Value: value, If: brain.At(h.Rev), TTL: time.Until(h.Expires) + heldKept})
+}
+
+// unhold gives the operations that forget a command that waits.
+func unhold(h *handler.Held) []brain.Op {
+	return []brain.Op{{Key: heldKey(h.ID), Delete: true, If: brain.At(h.Rev)}, {Key: dueKey(h.Expires, h.ID), Delete: true, If: brain.Any}}
+}
+
+// DropHeld forgets a command that waits.
+func (x *run) DropHeld(ctx context.Context, _ *handler.Request, h *handler.Held, note string) error {
+	if err := x.open(); err != nil {
+		return err
+	}
+	err := x.d.commitWith(ctx, x.noting(h.ID, note), nil, unhold(h)...)
+	if err == nil {
+		x.d.bot.sealed.forget(h.ID)
+	}
+	return err
+}
+
+// Release forgets a command that waits and delivers its event again, in one step: of a thousand clicks one finds it.
+func (x *run) Release(ctx context.Context, _ *handler.Request, h *handler.Held, g *handler.Grant, note string) error {
+	if err := x.open(); err != nil {
+		return err
+	}
+	b := x.d.bot
+	route := b.table.Route(h.Route)
+	if route == nil {
+		return handler.UserErrorf("What %s asks for no longer exists.", h.ID)
+	}
+	d := &delivery{ev: h.Event, id: h.Delivery + "#" + h.ID, routes: []*handler.Route{route}, grant: g}
+	d.text, _ = b.table.Text(d.ev)
+	err := x.resubmit(ctx, d, x.noting(h.ID, note), unhold(h)...)
+	if err == nil {
+		b.sealed.forget(h.ID)
+	}
+	return err
+}
+
+// resubmit puts a new delivery into the inbox, in one step with ops and a change of the record of this one.
+func (x *run) resubmit(ctx context.Context, d *delivery, change func(*runRecord), ops ...brain.Op) error {
+	b := x.d.bot
+	d.bot, d.address = b, d.ev.Address()
+	d.durable = x.d.durable
+	if !d.durable {
+		if err := x.d.commitWith(ctx, change, nil, ops...); err != nil {
+			return err
+		}
+		_, err := b.mailboxes.place(ctx, d)
+		return err
+	}
+	d.state = statePlaced
+	inMemory, err := b.mailboxes.place(ctx, d)
+	if err != nil {
+		return err
+	}
+	value, err := json.Marshal(d.record())
+	if err == nil {
+		put := brain.Op{Key: inboxKey(d.address, d.seq), Value: value}
+		err = x.d.commitWith(ctx, change, func(revs []uint64) { d.entryRev = revs[0] }, append([]brain.Op{put}, ops...)...)
+	}
+	if inMemory {
+		b.mailboxes.settle(d, err == nil)
+	} else {
+		b.mailboxes.stored(d.address)
+	}
+	return err
+}
+
+// heldDue ends a command that has waited too long: in one step it is forgotten and its asker's message put in its place, which
+// the next sweep posts.
+func (b *Bot) heldDue(ctx context.Context, entry brain.Entry, id string) error {
+	gone := brain.Op{Key: entry.Key, Delete: true, If: brain.At(entry.Rev)}
+	h, err := b.held(ctx, id)
+	if err != nil {
+		return err
+	}
+	ops := []brain.Op{gone}
+	if h != nil { // else it was decided
+		m := &adapter.Message{To: h.Event.Address(), Text: adapter.Format("%s: %s was not decided in time, and does not run:\n```\n%s\n```", h.Event.User, h.ID, h.Line)}
+		value, err := json.Marshal(dueRecord{Version: recordVersion, ID: id, Message: m})
+		if err != nil {
+			return fmt.Errorf("starling: hold: %w", err)
+		}
+		ops = []brain.Op{{Key: entry.Key, Value: value, If: brain.At(entry.Rev)}, {Key: heldKey(id), Delete: true, If: brain.At(h.Rev)}}
+	}
+	_, err = b.store.Apply(ctx, ops...)
+	if errors.Is(err, brain.ErrConflict) { // somebody decides it now; the next sweep sees
+		return nil
+	}
+	if err == nil && h != nil {
+		b.sealed.forget(id)
+		b.table.Expired(ctx, h)
+	}
+	return err
+}

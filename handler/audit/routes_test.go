@@ -1,0 +1,97 @@
+package audit_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/starlingbot/starling"
+	"github.com/starlingbot/starling/brain/memory"
+	"github.com/starlingbot/starling/handler"
+	"github.com/starlingbot/starling/handler/audit"
+	"github.com/starlingbot/starling/testutil"
+)
+
+func TestRoutes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, l := interleaved(t, 30)
+		defer closed(t, l)
+		rt := handler.NewRouter()
+		audit.Routes(rt, l, handler.Policy{})
+		b := testutil.Start(t, starling.Config{Router: rt})
+		alice := b.User("alice")
+
+		ask := func(line string) string {
+			t.Helper()
+			alice.Say("@alice", line)
+			return b.ExpectMatch("@alice", `(?s).*`).Text
+		}
+		text := ask("audit")
+		require.Len(t, strings.Split(text, "\n"), 20)
+		require.Regexp(t, "^2000-01-01 00:29:00 before alice \\(test/T1/U1\\) in test/C1: `deploy api to prod` allowed by rule role deployer after 29ms id \\w{8}\n2000-01-01 00:28:00", text)
+		require.Len(t, strings.Split(ask("audit --limit 3"), "\n"), 3)
+		require.Len(t, strings.Split(ask("audit --limit 100"), "\n"), 30)
+		require.Len(t, strings.Split(ask("audit --user test/T1/U2"), "\n"), 6)
+		require.Len(t, strings.Split(ask("audit --user @Bob"), "\n"), 6)
+		require.Len(t, strings.Split(ask("audit --route status -n 5"), "\n"), 5)
+		require.Len(t, strings.Split(ask("audit --since 10m"), "\n"), 10)
+		require.Contains(t, ask("audit --limit 101"), "--limit is from 1 to 100.")
+		require.Contains(t, ask("audit --since -1h"), "--since is a span of time back from now")
+		require.Equal(t, "No such records.", ask("audit --route nothing"))
+		require.Contains(t, ask("audit --user test/T1/U3"), "approved by carol (test/T1/U3)")
+
+		require.Regexp(t, "^30 records in 2 chains, \\d+ anchors: nothing is missing or changed. The newest anchor is `\\d+:[0-9a-f]{64}`.$", ask("audit verify"))
+
+		alice.Say("@alice", "audit export")
+		post := b.ExpectMatch("@alice", `30 records\.`)
+		require.Len(t, post.Files, 1)
+		require.Regexp(t, `^audit-20000101T\d{6}Z\.jsonl$`, post.Files[0].Name)
+		require.Equal(t, 30, strings.Count(string(post.Files[0].Data), "\n"))
+		alice.Say("@alice", "audit export --since 10m")
+		require.Equal(t, 10, strings.Count(string(b.ExpectMatch("@alice", `10 records\.`).Files[0].Data), "\n"))
+
+		// In a room nobody else sees what the log holds.
+		one, all := ask("audit --limit 1"), ask("audit verify")
+		alice.Say("#ops", "starling audit --limit 1")
+		b.ExpectWhisper("#ops", "alice", one)
+		alice.Say("#ops", "starling audit verify")
+		b.ExpectWhisper("#ops", "alice", all)
+		alice.Say("#ops", "starling audit export")
+		b.ExpectMatch("#ops", "Everybody here would see the file")
+
+		// Damage.
+		keys := under(t, m, "audit/record/")
+		e, err := m.Get(ctx, keys[2])
+		require.NoError(t, err)
+		e.Value[20] ^= 1
+		put(t, m, e.Key, e.Value)
+		remove(t, m, keys[7])
+		text = ask("audit verify")
+		require.Contains(t, text, "29 records in 2 chains")
+		require.Contains(t, text, "2 findings")
+		require.Regexp(t, `record/\S+/0000000000000003.: its hash is wrong: it was changed`, text)
+		require.Regexp(t, `record/\S+/0000000000000008.: record 8 is missing`, text)
+		require.Regexp(t, regexp.MustCompile(`record 8 of \S+ is missing`), ask("audit --limit 100"))
+		alice.Say("@alice", "audit export")
+		require.Len(t, b.ExpectMatch("@alice", `28 records\. Not all could be read: audit: record 3 of .* See .audit verify.\.`).Files, 1)
+	})
+}
+
+// The policy is the caller's, on every command.
+func TestRoutesPolicy(t *testing.T) {
+	l := open(t, memory.New())
+	defer closed(t, l)
+	rt := handler.NewRouter()
+	want := handler.Policy{Roles: []string{"auditor"}, Direct: true}
+	audit.Routes(rt, l, want)
+	n := 0
+	for route := range rt.Routes() {
+		require.Equal(t, want, route.Policy, route.ID)
+		require.NotEmpty(t, route.Summary)
+		n++
+	}
+	require.Equal(t, 3, n)
+}

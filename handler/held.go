@@ -1,0 +1,99 @@
+package handler
+
+import (
+	"context"
+	"time"
+
+	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/permit"
+)
+
+// HeldKind tells what a command waits for.
+type HeldKind string
+
+// What a command may wait for.
+const (
+	HeldApproval HeldKind = "approval" // that others agree
+	HeldFactor   HeldKind = "factor"   // a second factor of who asked
+)
+
+// Held is a command that waits for people. It is kept in the brain: it survives a restart, and any process can go on.
+type Held struct {
+	ID      string            `json:"id"`
+	Kind    HeldKind          `json:"kind"`
+	Route   string            `json:"route"`
+	Line    string            `json:"line"`              // what is shown: the exact canonical line, secrets masked
+	Hash    string            `json:"hash"`              // what is agreed to, see Intent.Hash
+	Options map[string]string `json:"options,omitempty"` // the canonical arguments; nil for a route that declares none
+	Secret  bool              `json:"secret,omitempty"`  // Options are kept in memory by the process that asked, and nowhere else
+	Policy  string            `json:"policy"`
+	Needs   []Consents        `json:"needs,omitempty"`
+	Event   *adapter.Event    `json:"event"` // what was said
+	// Delivery of that event; the command runs as a delivery of its own, Delivery#ID.
+	Delivery  string    `json:"delivery"`
+	Confirmed bool      `json:"confirmed,omitempty"` // by who asked, before
+	Factor    string    `json:"factor,omitempty"`    // the second factor that was given for it, before
+	Consents  []Consent `json:"consents,omitempty"`
+	Since     time.Time `json:"since"`
+	Expires   time.Time `json:"expires"`
+	Rev       uint64    `json:"-"` // of the stored record
+	Lost      bool      `json:"-"` // Options were secret and are gone with the process that asked
+}
+
+// Granted gives the grant with which h runs: what was granted before, and what was agreed to now.
+func (h *Held) Granted(a *Agreement) *Grant {
+	return &Grant{ID: h.ID, Options: h.Options, Hash: hashOptions(h.Options), Confirmed: h.Confirmed, Agreed: a}
+}
+
+// Consent is one person's word for a held command.
+type Consent struct {
+	By adapter.User `json:"by"`
+	At time.Time    `json:"at"`
+}
+
+// Agreement is what people have agreed to, bound by its hash to one command of one person.
+type Agreement struct {
+	Hash     string    `json:"hash"`
+	Factor   string    `json:"factor,omitempty"` // the second factor that was given for it
+	Consents []Consent `json:"consents,omitempty"`
+	Override *Override `json:"override,omitempty"`
+	Until    time.Time `json:"until"` // when it is too old to begin
+}
+
+// Override passes an approval over in an emergency.
+type Override struct {
+	Consent
+	Reason string `json:"reason"`
+}
+
+// Holder keeps commands that wait for people. It is a part of [Effects], for the guard alone. The records are changed at their
+// revision: brain.ErrConflict says that somebody was faster, and nothing was changed. note is recorded in the same step with
+// the change; when the event comes again, Noted gives it.
+type Holder interface {
+	// Hold stores h. again gives the record that this delivery's route has made before, in place of h.
+	Hold(ctx context.Context, r *Request, h *Held) (again *Held, err error)
+	// Held gives a command that waits; nil if there is none of that id.
+	Held(ctx context.Context, id string) (*Held, error)
+	// AllHeld gives all commands that wait, the oldest first.
+	AllHeld(ctx context.Context) ([]*Held, error)
+	// KeepHeld stores what was changed in h.
+	KeepHeld(ctx context.Context, r *Request, h *Held, note string) error
+	// DropHeld forgets h.
+	DropHeld(ctx context.Context, r *Request, h *Held, note string) error
+	// Release forgets h and delivers its event again with g, in one step: of many that release it one does.
+	Release(ctx context.Context, r *Request, h *Held, g *Grant, note string) error
+	// Noted gives the note of what r's delivery has done to the command of that id; "" if it has done nothing.
+	Noted(r *Request, id string) string
+}
+
+// Holder gives what keeps held commands, to the guard.
+func (r *Request) Holder(permit.Proof) Holder { return r.effects }
+
+// Expired tells the guard that a command has waited too long. It is for who keeps held commands.
+func (t *Table) Expired(ctx context.Context, h *Held) {
+	if g, ok := t.may.(interface {
+		Expired(ctx context.Context, h *Held)
+	}); ok {
+		g.Expired(ctx, h)
+	}
+}

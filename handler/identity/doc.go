@@ -1,0 +1,34 @@
+// Package identity links the accounts of one person on several platforms, and is a ready-made router for that:
+//
+//	link             in private: shows a code
+//	link CODE        in private, from the other account: asks the first one to agree
+//	link yes ID      in private, from the first account: the two are one person from now on
+//	link no ID       they are not; from either
+//	links            which accounts are linked with yours
+//	unlink KEY       takes one of them out again
+//
+// Make it with [New], give it to handler/roles (Config.People) and to the guard, and mount its routes:
+// rt.Mount("identity", people.Routes()).
+//
+// # What a link means
+//
+// The accounts are one person: what was granted to one is granted to all, and their consent counts once. [Identity.Person]
+// gives the same key for all of them. Who counts persons keeps the keys of the accounts and asks Person when it counts, since
+// links come and go.
+//
+// # Why nobody can link themselves to somebody else
+//
+// A code is random (80 bits), works for 5 minutes, once, and is stored as a hash. An account has 5 tries in 15 minutes and
+// makes 5 codes in that time; after 5 wrong tries at one code it is dead. What is wrong with a code is not told: there is one
+// answer to all that do not work. A code that was shown to a room is dead as well.
+//
+// A code alone links nothing. The first account is asked, with the names and keys of all accounts that would be one person;
+// the second is told the same. What was shown is what is linked: if one of the two gets another link meanwhile, it begins anew.
+// All accounts of the person are told of a new link, so that who lost one account to somebody else sees it on the others.
+//
+// # How links are kept
+//
+// One key for each linked account, account/KEY, with all accounts of the person; a link is one Apply over all of them. A
+// person has at most 8 accounts. An answer of Person is at most [Config.CacheFor] old, which is at most 60 s; in the process
+// that made the change it is new at once.
+package identity

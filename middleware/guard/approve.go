@@ -1,0 +1,455 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/brain"
+	"github.com/starlingbot/starling/handler"
+	"github.com/starlingbot/starling/handler/audit"
+	"github.com/starlingbot/starling/internal/permit"
+)
+
+// settleTries bounds how often a word for a request meets those of others. Each time somebody else's counted.
+const settleTries = 64
+
+// askApproval puts a command to others.
+func (g *Guard) askApproval(ctx context.Context, r *handler.Request, in *handler.Intent, factor string) error {
+	holder := r.Holder(permit.Proof{})
+	h := in.Hold(r, handler.HeldApproval)
+	h.Factor, h.Since = factor, time.Now().UTC()
+	h.Expires = h.Since.Add(g.cfg.ApprovalsFor)
+	other, err := same(ctx, holder, h)
+	if err != nil {
+		return g.deny(ctx, r, in, verdict{rule: "approval", why: whyStore, err: err})
+	}
+	if other != nil {
+		return handler.UserErrorf("%s: that waits for consent already, as %s.", r.Event.User, other.ID)
+	}
+	again, err := holder.Hold(ctx, r, h)
+	if err != nil {
+		return err
+	}
+	if again != nil { // this event has come before
+		if again.Hash == "" { // and was decided since
+			return refused(handler.HeldApproval)
+		}
+		h = again
+	} else {
+		rec := record(r, in, audit.PhaseAsked)
+		rec.Outcome = h.ID
+		if err := g.append(ctx, rec); err != nil {
+			r.Log().Error("a request for consent could not be audited", "error", err)
+		}
+	}
+	if err := g.put(ctx, r, h); err != nil {
+		return err
+	}
+	return refused(handler.HeldApproval)
+}
+
+// same gives the request of another delivery for the very same thing that waits already; nil if there is none.
+func same(ctx context.Context, holder handler.Holder, h *handler.Held) (*handler.Held, error) {
+	all, err := holder.AllHeld(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, other := range all {
+		if other.Kind == h.Kind && other.Hash == h.Hash && other.Delivery != h.Delivery && other.Expires.After(h.Since) {
+			return other, nil
+		}
+	}
+	return nil, nil
+}
+
+// put posts a request where others see it.
+func (g *Guard) put(ctx context.Context, r *handler.Request, h *handler.Held) error {
+	private := r.Event.Room.Kind == adapter.RoomDirect
+	if private && g.cfg.Room == (adapter.Address{}) {
+		return r.Reply(ctx, "%s needs %s. Nobody sees this but you: ask them to say \"pending\" to me, and then \"approve %s\".\n```\n%s\n```", h.ID, needs(h), h.ID, h.Line)
+	}
+	m := &adapter.Message{
+		To: r.Event.Address(), Reusable: true,
+		Text: adapter.Format("%s asks to run\n```\n%s\n```\nIt needs %s, within %s: \"approve %s\" or \"deny %s\".", h.Event.User, h.Line, needs(h), g.cfg.ApprovalsFor, h.ID, h.ID),
+		Buttons: []adapter.Button{
+			{Label: "Approve", Command: "approve " + h.ID, Style: adapter.ButtonPrimary}, {Label: "Deny", Command: "deny " + h.ID, Style: adapter.ButtonDanger},
+		},
+	}
+	if private {
+		m.To = g.cfg.Room
+	}
+	if _, err := r.Send(ctx, m); err != nil {
+		return err
+	}
+	if private {
+		return r.Reply(ctx, "I have put %s to others: it needs %s.", h.ID, needs(h))
+	}
+	return nil
+}
+
+// needs says whose consent is needed.
+func needs(h *handler.Held) string {
+	var out []string
+	for _, c := range h.Needs {
+		out = append(out, c.String())
+	}
+	return strings.Join(out, " and ")
+}
+
+// missing tells what consents lack, empty for nothing. All is read anew: roles, and whose accounts they are.
+func (g *Guard) missing(ctx context.Context, asker adapter.User, needs []handler.Consents, consents []handler.Consent) (string, error) {
+	self, err := g.person(ctx, asker)
+	if err != nil {
+		return "", err
+	}
+	type voter struct {
+		held []string
+		kind adapter.UserKind
+	}
+	voters := map[string][]voter{} // by person
+	for _, c := range consents {
+		who, err := g.person(ctx, c.By)
+		if err != nil {
+			return "", err
+		}
+		if who == self || !person(c.By) {
+			continue
+		}
+		held, err := g.rolesOf(ctx, c.By, true)
+		if err != nil {
+			return "", err
+		}
+		voters[who] = append(voters[who], voter{held, c.By.Kind})
+	}
+	var lack []string
+	for _, need := range needs {
+		n := 0
+		for _, accounts := range voters {
+			if slices.ContainsFunc(accounts, func(v voter) bool { return mayConsent(need, v.held, v.kind) }) {
+				n++
+			}
+		}
+		if n < need.N {
+			lack = append(lack, handler.Consents{N: need.N - n, Role: need.Role}.String())
+		}
+	}
+	return strings.Join(lack, " and "), nil
+}
+
+// person tells whether an account is one whose consent can count: that of somebody, and not of a program.
+func person(u adapter.User) bool {
+	return u.ID != "" && u.Kind != adapter.KindBot && u.Kind != adapter.KindDeactivated
+}
+
+// mayConsent tells whether somebody counts for a need.
+func mayConsent(need handler.Consents, held []string, kind adapter.UserKind) bool {
+	role := need.Role
+	if role == "" {
+		role = handler.MemberRole
+	}
+	return has(held, kind, role)
+}
+
+// judge tells whether by may decide a request. The error is for by.
+func (g *Guard) judge(ctx context.Context, h *handler.Held, by adapter.User) error {
+	if !person(by) {
+		return handler.UserErrorf("I do not know this account as that of a person who may agree.")
+	}
+	who, err := g.person(ctx, by)
+	if err != nil {
+		return unsure(by, err)
+	}
+	asker, err := g.person(ctx, h.Event.User)
+	if err != nil {
+		return unsure(by, err)
+	}
+	if who == asker {
+		return handler.UserErrorf("%s: somebody else must agree to what you ask for.", by)
+	}
+	held, err := g.rolesOf(ctx, by, true)
+	if err != nil {
+		return unsure(by, err)
+	}
+	if !slices.ContainsFunc(h.Needs, func(need handler.Consents) bool { return mayConsent(need, held, by.Kind) }) {
+		return handler.UserErrorf("%s: that needs %s.", by, needs(h))
+	}
+	return nil
+}
+
+// unsure is the answer where something could not be read.
+func unsure(by adapter.User, err error) error {
+	return &handler.UserError{Text: adapter.Format("%s: I cannot look up now who you may decide for, so it does not count. Try again in a while.", by), Err: err}
+}
+
+// errOver is the answer to who decides too late.
+func errOver(id string) error {
+	return handler.UserErrorf("There is no request %s any more: it was decided, or its time is over.", id)
+}
+
+// waiting reads a request for consent that can still be decided.
+func waiting(ctx context.Context, holder handler.Holder, id string) (*handler.Held, error) {
+	h, err := holder.Held(ctx, strings.ToLower(id))
+	if err != nil {
+		return nil, err
+	}
+	if h == nil || h.Kind != handler.HeldApproval || !h.Expires.After(time.Now()) {
+		return nil, errOver(id)
+	}
+	return h, nil
+}
+
+// approve adds the word of who says it, and runs the command with the last one.
+func (g *Guard) approve(ctx context.Context, r *handler.Request, id string) error {
+	holder := r.Holder(permit.Proof{})
+	if note := holder.Noted(r, id); note != "" { // this event has come before
+		return r.Reply(ctx, "%s", adapter.Markup(note))
+	}
+	by := r.Event.User
+	for range settleTries {
+		h, err := waiting(ctx, holder, id)
+		if err != nil {
+			return err
+		}
+		if err := g.judge(ctx, h, by); err != nil {
+			g.refuse(ctx, r, h, err)
+			return err
+		}
+		if h.Lost {
+			return g.lost(ctx, r, holder, h)
+		}
+		who, err := g.person(ctx, by)
+		if err != nil {
+			return unsure(by, err)
+		}
+		for _, c := range h.Consents {
+			other, err := g.person(ctx, c.By)
+			if err != nil {
+				return unsure(by, err)
+			}
+			if other == who {
+				return handler.UserErrorf("%s: you have agreed to %s already.", by, h.ID)
+			}
+		}
+		h.Consents = append(h.Consents, handler.Consent{By: by, At: time.Now().UTC()})
+		lack, err := g.missing(ctx, h.Event.User, h.Needs, h.Consents)
+		if err != nil {
+			return unsure(by, err)
+		}
+		note := adapter.Format("%s agreed to %s: it runs.", by, h.ID)
+		if lack != "" {
+			note = adapter.Format("%s agreed to %s. It still needs %s.", by, h.ID, lack)
+			err = holder.KeepHeld(ctx, r, h, note)
+		} else {
+			err = holder.Release(ctx, r, h, h.Granted(&handler.Agreement{
+				Hash: h.Hash, Factor: h.Factor, Consents: h.Consents, Until: time.Now().Add(g.cfg.ApprovalsFor).UTC(),
+			}), note)
+		}
+		if errors.Is(err, brain.ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		g.note(ctx, heldRecord(h, audit.PhaseApproved, by, "approved", ""))
+		return r.Reply(ctx, "%s", adapter.Markup(note))
+	}
+	return handler.UserErrorf("Too many decide %s at once. Say it again.", id)
+}
+
+// refuse records that somebody tried to decide who may not.
+func (g *Guard) refuse(ctx context.Context, r *handler.Request, h *handler.Held, err error) {
+	rec := heldRecord(h, audit.PhaseDenied, r.Event.User, "no consent", "approval")
+	rec.Error = err.Error()
+	if err := g.append(ctx, rec); err != nil {
+		r.Log().Error("a refusal could not be audited", "error", err)
+	}
+}
+
+// lost ends a request whose arguments were secret and are gone.
+func (g *Guard) lost(ctx context.Context, r *handler.Request, holder handler.Holder, h *handler.Held) error {
+	text := adapter.Format("%s: I was restarted and do not keep secrets. Say it again: %s", h.Event.User, h.Line)
+	if err := holder.DropHeld(ctx, r, h, text); err != nil && !errors.Is(err, brain.ErrConflict) {
+		return err
+	}
+	return g.tell(ctx, r, h, text)
+}
+
+// tell says something where a request was made, and here where that is elsewhere.
+func (g *Guard) tell(ctx context.Context, r *handler.Request, h *handler.Held, text string) error {
+	if to := h.Event.Address(); to != r.Event.Address() {
+		if _, err := r.Send(ctx, &adapter.Message{To: to, Text: text}); err != nil {
+			r.Log().Warn("who asked could not be told what became of it", "request", h.ID, "error", err)
+		}
+	}
+	return r.Reply(ctx, "%s", adapter.Markup(text))
+}
+
+// end drops a request: deny of somebody who may decide it, or of who asked, who may also cancel it.
+func (g *Guard) end(ctx context.Context, r *handler.Request, id string, cancel bool) error {
+	holder := r.Holder(permit.Proof{})
+	by := r.Event.User
+	for range settleTries {
+		if note := holder.Noted(r, id); note != "" {
+			return r.Reply(ctx, "%s", adapter.Markup(note))
+		}
+		h, err := waiting(ctx, holder, id)
+		if err != nil {
+			return err
+		}
+		who, err := g.person(ctx, by)
+		if err != nil {
+			return unsure(by, err)
+		}
+		asker, err := g.person(ctx, h.Event.User)
+		if err != nil {
+			return unsure(by, err)
+		}
+		note, outcome := adapter.Format("%s denied %s of %s.", by, h.ID, h.Event.User), "denied"
+		switch {
+		case who == asker:
+			note, outcome = adapter.Format("%s canceled %s.", by, h.ID), "canceled"
+		case cancel:
+			return handler.UserErrorf("%s: only who asked for %s can cancel it. Others deny it.", by, h.ID)
+		default:
+			if err := g.judge(ctx, h, by); err != nil {
+				g.refuse(ctx, r, h, err)
+				return err
+			}
+		}
+		err = holder.DropHeld(ctx, r, h, note)
+		if errors.Is(err, brain.ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		g.note(ctx, heldRecord(h, audit.PhaseDenied, by, outcome, "approval"))
+		return g.tell(ctx, r, h, note)
+	}
+	return handler.UserErrorf("Too many decide %s at once. Say it again.", id)
+}
+
+// pending lists what waits for the consent of who asks, and what they have asked for.
+func (g *Guard) pending(ctx context.Context, r *handler.Request) error {
+	all, err := r.Holder(permit.Proof{}).AllHeld(ctx)
+	if err != nil {
+		return err
+	}
+	by := r.Event.User
+	who, err := g.person(ctx, by)
+	if err != nil {
+		return unsure(by, err)
+	}
+	held, err := g.rolesOf(ctx, by, false)
+	if err != nil {
+		return unsure(by, err)
+	}
+	now := time.Now()
+	var b strings.Builder
+	for _, h := range all {
+		if h.Kind != handler.HeldApproval || !h.Expires.After(now) {
+			continue
+		}
+		asker, err := g.person(ctx, h.Event.User)
+		if err != nil {
+			return unsure(by, err)
+		}
+		may := person(by) && slices.ContainsFunc(h.Needs, func(need handler.Consents) bool { return mayConsent(need, held, by.Kind) })
+		if asker != who && !may {
+			continue
+		}
+		b.WriteString(adapter.Format("%s of %s needs %s; %s agreed; until %s\n```\n%s\n```\n", h.ID, h.Event.User.String(), needs(h), fmt.Sprint(len(h.Consents)), h.Expires, h.Line))
+	}
+	if b.Len() == 0 {
+		return r.Whisper(ctx, "Nothing waits for you.")
+	}
+	return r.Whisper(ctx, "%s", adapter.Markup(strings.TrimSpace(b.String())))
+}
+
+// mayOverride tells whether somebody may pass an approval over.
+func (g *Guard) mayOverride(ctx context.Context, by adapter.User) verdict {
+	if g.cfg.BreakGlass == "" || !person(by) {
+		return verdict{rule: "override", why: whyConsents, need: []string{"an approval"}}
+	}
+	held, err := g.rolesOf(ctx, by, true)
+	if err != nil {
+		return verdict{rule: "override", why: whyRoles, err: err}
+	}
+	if !has(held, by.Kind, g.cfg.BreakGlass) {
+		return verdict{rule: "override", why: whyRole, need: []string{g.cfg.BreakGlass}}
+	}
+	return yes
+}
+
+// minReason is how long the reason for an override is at least, in letters and digits.
+const minReason = 8
+
+// override runs a request without the consent that it needs: in an emergency, with a reason, recorded and announced.
+func (g *Guard) override(ctx context.Context, r *handler.Request, id, why string) error {
+	holder := r.Holder(permit.Proof{})
+	if note := holder.Noted(r, id); note != "" {
+		return r.Reply(ctx, "%s", adapter.Markup(note))
+	}
+	by := r.Event.User
+	why = strings.TrimSpace(why)
+	if letters(why) < minReason {
+		return handler.UserErrorf("%s: say why, in a few words: override %s because ...", by, id)
+	}
+	for range settleTries {
+		h, err := waiting(ctx, holder, id)
+		if err != nil {
+			return err
+		}
+		if v := g.mayOverride(ctx, by); !v.ok {
+			refusal := &handler.UserError{Text: adapter.Format("%s: %s", by, adapter.Markup(v.text(r))), Err: v.err}
+			g.refuse(ctx, r, h, refusal)
+			return refusal
+		}
+		if h.Lost {
+			return g.lost(ctx, r, holder, h)
+		}
+		rec := heldRecord(h, audit.PhaseBreakGlass, by, "override", "")
+		rec.Error = why
+		if err := g.append(ctx, rec); err != nil { // before it happens: an emergency that is on no record is none
+			return &handler.UserError{Text: adapter.Format("%s: that cannot be recorded now, so it does not happen. My log has it under %s.", by, r.CorrelationID()), Err: err}
+		}
+		note := adapter.Format("**%s runs %s of %s without the consent it needs**, because: %s\n```\n%s\n```", by, h.ID, h.Event.User, why, h.Line)
+		err = holder.Release(ctx, r, h, h.Granted(&handler.Agreement{
+			Hash: h.Hash, Factor: h.Factor, Until: time.Now().Add(g.cfg.ApprovalsFor).UTC(),
+			Override: &handler.Override{Consent: handler.Consent{By: by, At: time.Now().UTC()}, Reason: why},
+		}), note)
+		if errors.Is(err, brain.ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if g.cfg.Room != (adapter.Address{}) && g.cfg.Room != r.Event.Address() && g.cfg.Room != h.Event.Address() {
+			if _, err := r.Send(ctx, &adapter.Message{To: g.cfg.Room, Text: note}); err != nil {
+				r.Log().Error("an override could not be announced", "request", h.ID, "error", err)
+			}
+		}
+		return g.tell(ctx, r, h, note)
+	}
+	return handler.UserErrorf("Too many decide %s at once. Say it again.", id)
+}
+
+// heldRecord begins the audit record of what somebody did to a request.
+func heldRecord(h *handler.Held, phase audit.Phase, by adapter.User, outcome, rule string) audit.Record {
+	rec := audit.Record{
+		Phase: phase, Delivery: h.Delivery, Correlation: handler.CorrelationID(h.Delivery), Who: audit.PersonOf(by), Room: h.Event.Address(), Route: h.Route,
+		Command: h.Line, Decision: outcome, Rule: rule, Outcome: h.ID,
+	}
+	if rule == "" {
+		rec.Rule = h.Policy
+	}
+	for _, c := range h.Consents {
+		rec.Approvers = append(rec.Approvers, audit.PersonOf(c.By))
+	}
+	return rec
+}

@@ -1,0 +1,639 @@
+package guard_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/starlingbot/starling"
+	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/brain"
+	"github.com/starlingbot/starling/brain/memory"
+	"github.com/starlingbot/starling/handler"
+	"github.com/starlingbot/starling/middleware/guard"
+)
+
+// two wants the consent of two sre.
+func two(c *handler.Command[deployArgs]) {
+	c.When = func(a deployArgs) handler.Policy {
+		if a.Env == "prod" {
+			return handler.Policy{Approvals: 2, ApprovedBy: "sre"}
+		}
+		return handler.Policy{}
+	}
+}
+
+func TestApproveByButton(t *testing.T) {
+	w := newWorld(t, options{})
+	w.User("bob").Say("#ops", "starling deploy api to prod")
+	id, post := w.request("#ops")
+	require.Equal(t, "@bob asks to run\n```\ndeploy api prod --wait 10m\n```\nIt needs 1 other person with the role sre, within 1h0m0s: \"approve "+id+"\" or \"deny "+id+"\".", post.Text)
+	require.Zero(t, w.ran.Load())
+	w.User("carol").Press(post, "Approve")
+	w.Expect("#ops", "@carol agreed to "+id+": it runs.")
+	w.Expect("#ops", "deployed api to prod")
+	w.Idle()
+	require.Equal(t, []string{
+		"asked bob deploy:  " + id, "before carol guard/approve: allowed ", "approved carol deploy: approved " + id,
+		"after carol guard/approve: allowed done", "before bob deploy: allowed ", "after bob deploy: allowed done",
+	}, sorted(w.book.lines()))
+	for _, r := range w.book.all() {
+		if r.Phase == "before" && r.Route == "deploy" {
+			require.Equal(t, key("carol"), r.Approvers[0].Key)
+			require.Equal(t, "roles=deployer approvals=1:sre", r.Rule)
+			require.Equal(t, "deploy api prod --wait 10m", r.Command)
+		}
+	}
+	w.User("dave").Press(post, "Approve")
+	w.Expect("#ops", "There is no request "+id+" any more: it was decided, or its time is over.")
+	require.EqualValues(t, 1, w.ran.Load())
+}
+
+// sorted puts the outcome of approve, which runs beside what it started, before that.
+func sorted(lines []string) []string {
+	var first, last []string
+	for _, l := range lines {
+		if strings.Contains(l, " bob deploy: allowed") {
+			last = append(last, l)
+		} else {
+			first = append(first, l)
+		}
+	}
+	return append(first, last...)
+}
+
+// T24: who may not agree, and what for.
+func TestWhoMayNotAgree(t *testing.T) {
+	persons := func(c *guard.Config) {
+		c.Person = func(_ context.Context, key string) (string, error) {
+			if strings.HasPrefix(key, "chat//u-bob") {
+				return "person-bob", nil
+			}
+			return key, nil
+		}
+	}
+	cases := map[string]struct {
+		who   string
+		kind  adapter.UserKind
+		roles []string
+		want  string
+	}{
+		"the asker":                         {who: "bob", roles: []string{"deployer", "sre"}, want: "@bob: somebody else must agree to what you ask for."},
+		"the asker's other account":         {who: "bobby", roles: []string{"sre"}, want: "@bobby: somebody else must agree to what you ask for."},
+		"somebody without the role":         {who: "eve", want: "@eve: that needs 1 other person with the role sre."},
+		"a role that only looks like it":    {who: "eve", roles: []string{"sre2"}, want: "@eve: that needs 1 other person with the role sre."},
+		"a bot with the role":               {who: "robot", kind: adapter.KindBot, roles: []string{"sre"}, want: "I do not know this account as that of a person who may agree."},
+		"a deactivated account with it":     {who: "gone", kind: adapter.KindDeactivated, roles: []string{"sre"}, want: "I do not know this account as that of a person who may agree."},
+		"T2 a name like that of who may":    {who: "mallory", want: "@carol: that needs 1 other person with the role sre."},
+		"somebody with the role, a control": {who: "carol", roles: []string{"sre"}, want: "agreed"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, options{guard: persons, config: func(cfg *starling.Config) { cfg.HearBots = true }})
+			carol, u := w.User("carol"), w.User(c.who)
+			if c.who == "mallory" {
+				u.Name = "carol"
+			}
+			if c.kind != "" {
+				u.Kind = c.kind
+			}
+			if c.roles != nil {
+				w.people.give(key(c.who), c.roles...)
+			}
+			w.User("bob").Say("#ops", "starling deploy api to prod")
+			id, post := w.request("#ops")
+			u.Press(post, "approve")
+			if c.want == "agreed" {
+				w.Expect("#ops", "@carol agreed to "+id+": it runs.")
+				w.Expect("#ops", "deployed api to prod")
+				return
+			}
+			w.Expect("#ops", c.want)
+			u.Say("#dev", "starling approve "+id)
+			w.Expect("#dev", c.want)
+			require.Zero(t, w.ran.Load())
+			carol.Press(post, "approve")
+			w.ExpectMatch("#ops", "agreed")
+			w.Expect("#ops", "deployed api to prod")
+		})
+	}
+}
+
+// k of n: two persons, one of whom has two accounts, which count once.
+func TestTwoMustAgree(t *testing.T) {
+	w := newWorld(t, options{deploy: two, guard: func(c *guard.Config) {
+		c.Person = func(_ context.Context, key string) (string, error) { return strings.TrimSuffix(key, "2"), nil }
+	}})
+	w.people.give(key("carol2"), "sre")
+	w.User("bob").Say("#ops", "starling deploy api to prod")
+	id, post := w.request("#ops")
+	w.User("carol").Press(post, "Approve")
+	w.Expect("#ops", "@carol agreed to "+id+". It still needs 1 other person with the role sre.")
+	w.User("carol").Press(post, "Approve")
+	w.Expect("#ops", "@carol: you have agreed to "+id+" already.")
+	w.User("carol2").Press(post, "Approve")
+	w.Expect("#ops", "@carol2: you have agreed to "+id+" already.")
+	require.Zero(t, w.ran.Load())
+	w.User("dave").Say("#dev", "starling approve "+strings.ToUpper(id))
+	w.Expect("#dev", "@dave agreed to "+id+": it runs.")
+	w.Expect("#ops", "deployed api to prod")
+}
+
+func TestDenyCancelPending(t *testing.T) { synctest.Test(t, denyCancelPending) }
+
+func denyCancelPending(t *testing.T) {
+	w := newWorld(t, options{})
+	bob, carol, eve := w.User("bob"), w.User("carol"), w.User("eve")
+	bob.Say("#ops", "starling deploy api to prod")
+	id, post := w.request("#ops")
+	bob.Say("#ops", "starling deploy api to prod")
+	w.Expect("#ops", "@bob: that waits for consent already, as "+id+".")
+
+	carol.Say("#ops", "starling pending")
+	list := id + " of bob needs 1 other person with the role sre; 0 agreed; until 2000-01-01 01:00 UTC\n```\ndeploy api prod --wait 10m\n```"
+	w.ExpectWhisper("#ops", "carol", list)
+	eve.Say("#ops", "starling pending")
+	w.ExpectWhisper("#ops", "eve", "Nothing waits for you.")
+	bob.Say("#ops", "starling pending")
+	w.ExpectWhisper("#ops", "bob", list)
+
+	eve.Press(post, "Deny")
+	w.Expect("#ops", "@eve: that needs 1 other person with the role sre.")
+	eve.Say("#ops", "starling cancel "+id)
+	w.Expect("#ops", "@eve: only who asked for "+id+" can cancel it. Others deny it.")
+	carol.Say("#dev", "starling deny "+id)
+	w.Expect("#ops", "@carol denied "+id+" of @bob.")
+	w.Expect("#dev", "@carol denied "+id+" of @bob.")
+	carol.Press(post, "Approve")
+	w.Expect("#ops", "There is no request "+id+" any more: it was decided, or its time is over.")
+
+	bob.Say("#ops", "starling deploy api to prod")
+	id, _ = w.request("#ops")
+	bob.Say("#ops", "starling cancel "+id)
+	w.Expect("#ops", "@bob canceled "+id+".")
+	bob.Say("#ops", "starling deploy api to prod")
+	id, _ = w.request("#ops")
+	bob.Say("#ops", "starling deny "+id)
+	w.Expect("#ops", "@bob canceled "+id+".")
+	require.Zero(t, w.ran.Load())
+	w.ExpectSilence()
+	require.Contains(t, w.book.lines(), "denied carol deploy: denied "+requestID(t, post.Text))
+	require.Contains(t, w.book.lines(), "denied bob deploy: canceled "+id)
+}
+
+// A request that nobody decides ends, and its asker is told.
+func TestRequestExpires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, options{})
+		w.User("bob").Say("#ops", "starling deploy api to prod")
+		id, post := w.request("#ops")
+		time.Sleep(59 * time.Minute)
+		w.ExpectSilence()
+		time.Sleep(2 * time.Minute)
+		w.Expect("#ops", "@bob: "+id+" was not decided in time, and does not run:\n```\ndeploy api prod --wait 10m\n```")
+		w.User("carol").Press(post, "Approve")
+		w.Expect("#ops", "There is no request "+id+" any more: it was decided, or its time is over.")
+		require.Zero(t, w.ran.Load())
+		require.Contains(t, w.book.lines(), "denied  deploy: expired "+id)
+	})
+}
+
+// stuck is a store whose sweeps find nothing due: as if the bot were too busy for them.
+type stuck struct{ brain.Store }
+
+func (s stuck) List(ctx context.Context, prefix string) iter.Seq2[brain.Entry, error] {
+	if prefix == "_/due/" {
+		return func(func(brain.Entry, error) bool) {}
+	}
+	return s.Store.List(ctx, prefix)
+}
+
+// An expired request is over even before somebody has cleared it away.
+func TestExpiredBeforeTheSweep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, options{store: stuck{memory.New()}})
+		w.User("bob").Say("#ops", "starling deploy api to prod")
+		id, post := w.request("#ops")
+		time.Sleep(time.Hour + time.Second)
+		w.User("carol").Press(post, "Approve")
+		w.Expect("#ops", "There is no request "+id+" any more: it was decided, or its time is over.")
+		require.Zero(t, w.ran.Load())
+	})
+}
+
+// What waits survives a restart; the last word and the run can be on different sides of a crash.
+func TestRequestSurvives(t *testing.T) {
+	for _, how := range []string{"restart", "kill"} {
+		t.Run(how, func(t *testing.T) {
+			o := options{deploy: two}
+			w := newWorld(t, o)
+			again := func() {
+				if how == "kill" {
+					w.Kill()
+					w.Start(func(c *starling.Config) { c.Router = w.router(o) })
+				} else {
+					w.Restart(func(c *starling.Config) { c.Router = w.router(o) })
+				}
+			}
+			w.User("bob").Say("#ops", "starling deploy api to prod")
+			id, post := w.request("#ops")
+			w.Idle()
+			again()
+			w.User("carol").Press(post, "Approve")
+			w.ExpectMatch("#ops", "It still needs 1 other person")
+			w.Idle()
+			again()
+			w.User("dave").Press(post, "Approve")
+			w.Expect("#ops", "@dave agreed to "+id+": it runs.")
+			w.Expect("#ops", "deployed api to prod")
+			w.Idle()
+			again()
+			w.ExpectSilence()
+			require.EqualValues(t, 1, w.ran.Load())
+		})
+	}
+}
+
+// slow is a store that stops before it writes what a test waits for.
+type slow struct {
+	brain.Store
+	mu   sync.Mutex
+	when func(ops []brain.Op) // called before each Apply
+}
+
+func (s *slow) Apply(ctx context.Context, ops ...brain.Op) ([]uint64, error) {
+	s.mu.Lock()
+	when := s.when
+	s.mu.Unlock()
+	if when != nil {
+		when(ops)
+	}
+	return s.Store.Apply(ctx, ops...)
+}
+
+func (s *slow) before(f func(ops []brain.Op)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.when = f
+}
+
+// R13 in small: the process is killed between the approval and the run, which then happens once; killed before the approval is
+// stored, nothing is decided and the click comes again.
+func TestKilledBetweenApprovalAndRun(t *testing.T) {
+	for _, point := range []string{"before the approval is stored", "before the run begins"} {
+		t.Run(point, func(t *testing.T) {
+			store := &slow{Store: memory.New()}
+			o := options{store: store}
+			w := newWorld(t, o)
+			w.User("bob").Say("#ops", "starling deploy api to prod")
+			id, post := w.request("#ops")
+			w.Idle()
+			reached, held := make(chan struct{}), make(chan struct{})
+			var once sync.Once
+			store.before(func(ops []brain.Op) {
+				release, begin := false, false
+				for _, op := range ops {
+					release = release || op.Delete && strings.HasPrefix(op.Key, "_/held/")
+					begin = begin || strings.HasPrefix(op.Key, "_/run/") && strings.Contains(string(op.Value), `"begun":["deploy"]`)
+				}
+				if release && strings.HasPrefix(point, "before the approval") || begin && strings.HasPrefix(point, "before the run") {
+					once.Do(func() { close(reached) })
+					<-held
+				}
+			})
+			w.User("carol").Press(post, "Approve")
+			<-reached
+			w.Kill()
+			store.before(nil)
+			w.Start(func(c *starling.Config) { c.Router = w.router(o) })
+			w.ExpectMatch("#ops", "agreed to "+id)
+			w.Expect("#ops", "deployed api to prod")
+			w.Idle()
+			require.EqualValues(t, 1, w.ran.Load())
+			close(held)
+		})
+	}
+}
+
+// Killed while it runs: it is not begun a second time, and the asker is told.
+func TestKilledWhileItRuns(t *testing.T) {
+	running, end := make(chan struct{}, 2), make(chan struct{})
+	o := options{deploy: func(c *handler.Command[deployArgs]) {
+		c.Run = func(ctx context.Context, r *handler.Request, a deployArgs) error {
+			running <- struct{}{}
+			<-end
+			return r.Reply(ctx, "deployed")
+		}
+	}}
+	w := newWorld(t, o)
+	w.User("bob").Say("#ops", "starling deploy api to prod")
+	_, post := w.request("#ops")
+	w.User("carol").Press(post, "Approve")
+	<-running
+	w.ExpectMatch("#ops", "agreed")
+	w.Kill()
+	w.Start(func(c *starling.Config) { c.Router = w.router(o) })
+	w.ExpectMatch("#ops", "interrupted, outcome unknown")
+	w.ExpectMatch("@bob", "interrupted, outcome unknown")
+	w.Idle()
+	require.Empty(t, running)
+	close(end)
+}
+
+// T23: roles are read again when it runs, the asker's and the approvers', and at each consent.
+func TestRolesAreReadAgain(t *testing.T) {
+	cases := map[string]struct {
+		between func(w *world)
+		want    string
+	}{
+		"the asker lost the role":        {func(w *world) { w.people.give(key("bob")) }, "@bob: that needs the role deployer."},
+		"the first approver lost theirs": {func(w *world) { w.people.give(key("carol")) }, "@dave agreed to ID. It still needs 1 other person with the role sre."},
+		"nobody did, a control":          {func(*world) {}, "@dave agreed to ID: it runs."},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, options{deploy: two})
+			w.User("bob").Say("#ops", "starling deploy api to prod")
+			id, post := w.request("#ops")
+			w.User("carol").Press(post, "Approve")
+			w.ExpectMatch("#ops", "still needs 1")
+			c.between(w)
+			w.User("dave").Press(post, "Approve")
+			if strings.Contains(c.want, "role deployer") {
+				w.Expect("#ops", "@dave agreed to "+id+": it runs.")
+			}
+			w.Expect("#ops", strings.ReplaceAll(c.want, "ID", id))
+			w.Idle()
+			require.Equal(t, strings.Contains(c.want, "it runs"), w.ran.Load() == 1)
+		})
+	}
+}
+
+// T23: an approver who loses the role between the last consent and the run: it does not run.
+func TestApproverLosesTheRoleBeforeItRuns(t *testing.T) {
+	store := &slow{Store: memory.New()}
+	w := newWorld(t, options{store: store})
+	w.User("bob").Say("#ops", "starling deploy api to prod")
+	_, post := w.request("#ops")
+	store.before(func(ops []brain.Op) {
+		for _, op := range ops {
+			if op.Delete && strings.HasPrefix(op.Key, "_/held/") {
+				w.people.give(key("carol"))
+			}
+		}
+	})
+	w.User("carol").Press(post, "Approve")
+	w.ExpectMatch("#ops", "agreed")
+	w.Expect("#ops", "@bob: the consent for that no longer counts: it needs 1 other person with the role sre. Say it again.")
+	require.Zero(t, w.ran.Load())
+}
+
+// What was agreed to is what runs: not other arguments, not under other rules, not by somebody else.
+func TestConsentIsForOneThing(t *testing.T) {
+	cases := map[string]func(w *world, h *handler.Held){
+		"other arguments": func(_ *world, h *handler.Held) { h.Options["service"] = "billing" },
+		"another asker":   func(_ *world, h *handler.Held) { h.Event.User.ID = "u-dave" },
+		"another room":    func(_ *world, h *handler.Held) { h.Event.Room.ID = "c-dev" },
+		"other rules": func(w *world, _ *handler.Held) {
+			require.NoError(w.t, w.Bot.Bot().SetPolicies(starling.Rules{"deploy": {Policy: handler.Policy{Approvals: 2, ApprovedBy: "sre"}}}))
+		},
+	}
+	for name, change := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, options{})
+			w.Room("#dev")
+			w.User("bob").Say("#ops", "starling deploy api to prod")
+			_, post := w.request("#ops")
+			w.Idle()
+			w.tamper(change)
+			w.User("carol").Press(post, "Approve")
+			w.ExpectMatch("#ops", "agreed")
+			w.Idle()
+			require.Zero(t, w.ran.Load())
+			found := false
+			for _, p := range w.Chat.Posts() {
+				found = found || strings.Contains(p.Text, "that is no longer what was agreed to")
+			}
+			require.True(t, found, w.Chat.Transcript())
+		})
+	}
+}
+
+// tamper changes the record of the request that waits.
+func (w *world) tamper(change func(w *world, h *handler.Held)) {
+	w.t.Helper()
+	for e, err := range w.store.List(ctx, "_/held/") {
+		require.NoError(w.t, err)
+		var rec struct {
+			Version int `json:"v"`
+			handler.Held
+		}
+		require.NoError(w.t, json.Unmarshal(e.Value, &rec))
+		change(w, &rec.Held)
+		value, err := json.Marshal(rec)
+		require.NoError(w.t, err)
+		_, err = w.store.Apply(ctx, brain.Op{Key: e.Key, Value: value, If: brain.At(e.Rev), TTL: time.Hour})
+		require.NoError(w.t, err)
+	}
+}
+
+// Consent does not last for ever: what could not begin in its time, because the bot was down, does not run.
+func TestConsentGrowsOld(t *testing.T) {
+	for _, down := range []time.Duration{50 * time.Minute, 70 * time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			store := &slow{Store: memory.New()}
+			o := options{store: store}
+			w := newWorld(t, o)
+			w.User("bob").Say("#ops", "starling deploy api to prod")
+			id, post := w.request("#ops")
+			w.Idle()
+			released, held := make(chan struct{}), make(chan struct{})
+			var once sync.Once
+			store.before(func(ops []brain.Op) {
+				for _, op := range ops {
+					if strings.HasPrefix(op.Key, "_/run/") && strings.Contains(string(op.Value), `"begun":["deploy"]`) {
+						once.Do(func() { close(released) })
+						<-held
+					}
+				}
+			})
+			w.User("carol").Press(post, "Approve")
+			<-released
+			w.Expect("#ops", "@carol agreed to "+id+": it runs.")
+			w.Kill()
+			store.before(nil)
+			time.Sleep(down)
+			w.Start(func(c *starling.Config) { c.Router = w.router(o) })
+			if down < time.Hour {
+				w.Expect("#ops", "deployed api to prod")
+			} else {
+				w.Expect("#ops", "@bob: the consent for that is too old by now. Say it again.")
+			}
+			w.Idle()
+			require.Equal(t, down < time.Hour, w.ran.Load() == 1)
+			close(held)
+		})
+	}
+}
+
+// Break-glass: with the role and a reason, announced and on record; not without any of these.
+func TestOverride(t *testing.T) {
+	w := newWorld(t, options{guard: func(c *guard.Config) {
+		c.BreakGlass, c.Room = "breakglass", adapter.Address{Adapter: "chat", Room: "c-security"}
+	}})
+	w.Room("#security")
+	w.User("bob").Say("#ops", "starling deploy api to prod")
+	id, _ := w.request("#ops")
+	w.User("eve").Say("#ops", "starling override "+id+" because the site is down")
+	w.Expect("#ops", "@eve: that needs the role breakglass.")
+	w.User("root").Say("#ops", "starling override "+id+" because x")
+	w.Expect("#ops", "@root: say why, in a few words: override "+id+" because ...")
+	w.book.break_(context.DeadlineExceeded)
+	w.User("root").Say("#ops", "starling override "+id+" because the site is down")
+	w.ExpectMatch("#ops", "that cannot be recorded now, so it does not happen")
+	w.book.break_(nil)
+	require.Zero(t, w.ran.Load())
+	w.User("root").Say("#dev", "starling override "+id+" because the site is down")
+	note := "**@root runs " + id + " of @bob without the consent it needs**, because: the site is down\n```\ndeploy api prod --wait 10m\n```"
+	w.Expect("#dev", note)
+	w.Expect("#security", note)
+	w.Idle()
+	var said []string // what is announced and what it started come side by side
+	for _, p := range w.Chat.Posts("#ops") {
+		said = append(said, p.Text)
+	}
+	require.Contains(t, said, note)
+	require.Contains(t, said, "deployed api to prod")
+	require.EqualValues(t, 1, w.ran.Load())
+	require.Contains(t, w.book.lines(), "breakglass root deploy: override "+id)
+	require.Contains(t, w.book.lines(), "before bob deploy: overridden ")
+	for _, r := range w.book.all() {
+		if r.Phase == "breakglass" {
+			require.Equal(t, "the site is down", r.Error)
+		}
+	}
+}
+
+func TestNoOverrideUnlessTheOwnerWants(t *testing.T) {
+	w := newWorld(t, options{})
+	w.User("bob").Say("#ops", "starling deploy api to prod")
+	id, _ := w.request("#ops")
+	w.User("root").Say("#ops", "starling override "+id+" because the site is down")
+	w.Expect("#ops", "I don't know that. Type help for what I can do.")
+	require.Zero(t, w.ran.Load())
+}
+
+// A request that is made in private is put where others see it, if there is such a place.
+func TestAskedInPrivate(t *testing.T) {
+	w := newWorld(t, options{guard: func(c *guard.Config) { c.Room = adapter.Address{Adapter: "chat", Room: "c-ops"} }})
+	w.Room("#ops")
+	w.User("bob").Direct("deploy api to prod")
+	id, post := w.request("#ops")
+	w.Expect("@bob", "I have put "+id+" to others: it needs 1 other person with the role sre.")
+	w.User("carol").Press(post, "Approve")
+	w.Expect("@bob", "deployed api to prod")
+
+	w = newWorld(t, options{})
+	w.User("bob").Direct("deploy api to prod")
+	p := w.ExpectMatch("@bob", "Nobody sees this but you")
+	w.User("carol").Direct("approve " + requestID(t, p.Text))
+	w.ExpectMatch("@carol", "agreed")
+	w.Expect("@bob", "deployed api to prod")
+}
+
+// A person may not make the bot keep requests without end.
+func TestTooManyRequests(t *testing.T) {
+	w := newWorld(t, options{})
+	for i := range 20 {
+		w.User("bob").Say("#ops", fmt.Sprintf("starling deploy s%d to prod", i))
+		w.request("#ops")
+	}
+	w.User("bob").Say("#ops", "starling deploy more to prod")
+	w.Expect("#ops", "Too many requests wait already. Cancel one, or wait until some are decided.")
+	w.User("dave").Say("#ops", "starling deploy other to prod")
+	w.request("#ops")
+}
+
+type loginArgs struct {
+	Password handler.Secret `arg:"password" secret:""`
+}
+
+// A secret argument is in no record and no message; who approves after a restart is told that it is gone.
+func TestSecretsAreNotKept(t *testing.T) {
+	const canary = "canary-7f3a9"
+	o := options{routes: func(w *world, rt *handler.Router) {
+		rt.Add(handler.Command[loginArgs]{
+			Name: "login", Summary: "L.", Policy: handler.Policy{Approvals: 1, ApprovedBy: "sre"},
+			Run: func(ctx context.Context, r *handler.Request, a loginArgs) error {
+				return r.Reply(ctx, "in with %d letters", len(a.Password.Reveal()))
+			},
+		})
+	}, guard: func(c *guard.Config) { c.Room = adapter.Address{Adapter: "chat", Room: "c-ops"} }}
+	w := newWorld(t, o)
+	w.Room("#ops")
+	search := func() {
+		t.Helper()
+		w.Idle()
+		for e, err := range w.store.List(ctx, "_/held/") {
+			require.NoError(t, err)
+			require.NotContains(t, string(e.Value), canary)
+		}
+		for _, p := range w.Chat.Posts() {
+			require.NotContains(t, p.Text, canary)
+		}
+		require.NotContains(t, fmt.Sprint(w.book.all()), canary)
+		require.NotContains(t, w.Log(), canary)
+	}
+	w.User("bob").Direct("login " + canary)
+	id, post := w.request("#ops")
+	w.ExpectMatch("@bob", "I have put")
+	require.Contains(t, post.Text, "login [secret]")
+	search()
+	w.User("carol").Press(post, "Approve")
+	w.Expect("#ops", "@carol agreed to "+id+": it runs.")
+	w.Expect("@bob", fmt.Sprintf("in with %d letters", len(canary)))
+	search()
+
+	w.User("bob").Direct("login " + canary)
+	_, post = w.request("#ops")
+	w.ExpectMatch("@bob", "I have put")
+	w.Restart(func(c *starling.Config) { c.Router = w.router(o) })
+	w.User("carol").Press(post, "Approve")
+	w.Expect("@bob", "@bob: I was restarted and do not keep secrets. Say it again: login [secret]")
+	w.ExpectMatch("#ops", "I was restarted")
+	search()
+}
+
+// Routes that declare no arguments ask for consent too: what was said is what runs.
+func TestConsentToWhatWasSaid(t *testing.T) {
+	w := newWorld(t, options{routes: func(_ *world, rt *handler.Router) {
+		do := func(ctx context.Context, r *handler.Request) error { return r.Reply(ctx, "did %s", r.Text) }
+		agree := handler.Policy{Approvals: 1, ApprovedBy: "sre"}
+		rt.Command("reboot", "R.", do).Policy = agree
+		rt.Respond(`open the (?P<door>\w+) door`, do).Policy = agree
+		rt.Hear(`self-destruct`, do).Policy = agree
+	}})
+	for _, c := range []struct{ said, line, ran string }{
+		{"starling reboot", "reboot", "did reboot"}, {"starling open the pod\u200b door", "", ""}, {"starling open the pod door now", "open the pod door now", "did open the pod door now"},
+		{"begin self-destruct", "begin self-destruct", "did begin self-destruct"},
+	} {
+		w.User("bob").Say("#ops", c.said)
+		if c.line == "" {
+			w.ExpectMatch("#ops", "I don't know that")
+			continue
+		}
+		id, post := w.request("#ops")
+		require.Contains(t, post.Text, "```\n"+c.line+"\n```")
+		w.User("carol").Press(post, "Approve")
+		w.Expect("#ops", "@carol agreed to "+id+": it runs.")
+		w.Expect("#ops", c.ran)
+	}
+}

@@ -1,0 +1,232 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/handler"
+	"github.com/starlingbot/starling/handler/audit"
+)
+
+// Check decides on role and place by the policy of these very arguments, before the asker is asked for anything.
+func (p *pass) Check(ctx context.Context, r *handler.Request, in *handler.Intent) error {
+	if v := p.g.check(ctx, r.Event, in, false); !v.ok {
+		return p.g.deny(ctx, r, in, v)
+	}
+	return nil
+}
+
+// check is what must hold whatever is still to be asked for.
+func (g *Guard) check(ctx context.Context, ev *adapter.Event, in *handler.Intent, fresh bool) verdict {
+	if in.Err != nil {
+		return verdict{rule: "policy", why: whyPolicy, err: in.Err}
+	}
+	if v := g.static(ctx, ev, &in.Policy, fresh); !v.ok {
+		return v
+	}
+	switch {
+	case in.Policy.Dangerous && g.cfg.Audit == nil:
+		return verdict{rule: "audit", why: whyAudit, err: errors.New("guard: it is Dangerous, and Config.Audit is nil")}
+	case in.Policy.Elevate > 0 && g.cfg.Factor == nil:
+		return verdict{rule: "factor", why: whyFactor, err: errors.New("guard: it asks for a second factor, and Config.Factor is nil")}
+	}
+	return yes
+}
+
+// Decide gives the last word: nil is yes.
+func (p *pass) Decide(ctx context.Context, r *handler.Request, in *handler.Intent) error {
+	g := p.g
+	no := func(v verdict) error { return g.deny(ctx, r, in, v) }
+	if in.Err != nil {
+		return no(verdict{rule: "policy", why: whyPolicy, err: in.Err})
+	}
+	policy := &in.Policy
+	agreed := &handler.Agreement{}
+	if r.Grant != nil && r.Grant.Agreed != nil {
+		agreed = r.Grant.Agreed
+		switch {
+		case agreed.Hash != in.Hash():
+			return no(verdict{rule: "approval", why: whyChanged})
+		case !time.Now().Before(agreed.Until):
+			return no(verdict{rule: "approval", why: whyOld})
+		}
+	}
+	if policy.Elevate > 0 && agreed.Factor == "" {
+		ok, err := g.elevated(ctx, r.Event.User, policy.Elevate)
+		if err != nil {
+			return no(verdict{rule: "factor", why: whyStore, err: err})
+		}
+		if !ok {
+			return g.askFactor(ctx, r, in)
+		}
+	}
+	if needs := policy.AllConsents(); len(needs) > 0 {
+		switch {
+		case agreed.Override != nil:
+			if v := g.mayOverride(ctx, agreed.Override.By); !v.ok {
+				return no(v)
+			}
+			in.Override = agreed.Override
+		case len(agreed.Consents) == 0:
+			return g.askApproval(ctx, r, in, agreed.Factor)
+		default:
+			missing, err := g.missing(ctx, r.Event.User, needs, agreed.Consents)
+			if err != nil {
+				return no(verdict{rule: "approval", why: whyRoles, err: err})
+			}
+			if missing != "" {
+				return no(verdict{rule: "approval", why: whyConsents, need: []string{missing}})
+			}
+			in.Consents = agreed.Consents
+		}
+	}
+	fresh := policy.Elevate > 0 || policy.Approvals > 0 || policy.Dangerous
+	if v := g.check(ctx, r.Event, in, fresh); !v.ok {
+		return no(v)
+	}
+	if err := g.before(ctx, r, in); err != nil {
+		if policy.Dangerous {
+			return no(verdict{rule: "audit", why: whyAudit, err: err})
+		}
+		r.Log().Error("a command runs without an audit record", "error", err)
+	}
+	p.begun, p.intent = time.Now(), in
+	return nil
+}
+
+// deny records a refusal and gives the error that says it to who asked.
+func (g *Guard) deny(ctx context.Context, r *handler.Request, in *handler.Intent, v verdict) error {
+	if v.err != nil {
+		r.Log().Warn("a command is refused because a rule could not be judged", "rule", v.rule, "error", v.err)
+	}
+	rec := record(r, in, audit.PhaseDenied)
+	rec.Decision, rec.Rule = "denied", v.rule
+	if len(v.need) > 0 {
+		rec.Rule += " " + strings.Join(v.need, "|")
+	}
+	if v.err != nil {
+		rec.Error = v.err.Error()
+	}
+	if err := g.append(ctx, rec); err != nil {
+		r.Log().Error("a refusal could not be audited", "rule", v.rule, "error", err)
+	} else if g.cfg.Audit == nil {
+		r.Log().Info("a command is refused", "rule", rec.Rule)
+	}
+	if g.cfg.Silent || !addressed(r) {
+		return handler.Refused("policy: " + v.rule)
+	}
+	return &handler.UserError{Text: adapter.Format("%s: %s", r.Event.User, adapter.Markup(v.text(r)))}
+}
+
+// addressed tells whether the asker expects an answer: what was only overheard gets none.
+func addressed(r *handler.Request) bool {
+	return r.Event.User.ID != "" && r.Route.Kind() != "hear" && r.Route.Kind() != "on"
+}
+
+// text says the refusal in portable Markdown.
+func (v *verdict) text(r *handler.Request) string {
+	switch v.why {
+	case whyNobody:
+		return "I do not know this account as one that may do that."
+	case whyRole:
+		return adapter.Format("that needs the role %s.", strings.Join(v.need, " or "))
+	case whyRoles, whyStore:
+		return adapter.Format("I cannot look up now who may do that, so the answer is no. Try again in a while. My log has it under %s.", r.CorrelationID())
+	case whyPlace:
+		return "that does not work in this room."
+	case whyDirect:
+		return "that works only in private. Say it to me there."
+	case whyAudit:
+		return adapter.Format("that runs only when it can be recorded, and it cannot now. My log has it under %s.", r.CorrelationID())
+	case whyFactor:
+		return "that needs a second factor, and you have none. Enrol first."
+	case whyChanged:
+		return "that is no longer what was agreed to: the rules or the arguments have changed since. Say it again."
+	case whyOld:
+		return "the consent for that is too old by now. Say it again."
+	case whyConsents:
+		return adapter.Format("the consent for that no longer counts: it needs %s. Say it again.", strings.Join(v.need, ", "))
+	}
+	return adapter.Format("I could not find out what that asks for, so the answer is no. My log has it under %s.", r.CorrelationID())
+}
+
+// record begins an audit record.
+func record(r *handler.Request, in *handler.Intent, phase audit.Phase) audit.Record {
+	rec := audit.Record{
+		Phase: phase, Delivery: r.Delivery, Correlation: r.CorrelationID(), Who: audit.PersonOf(r.Event.User), Room: r.Event.Address(), Route: r.Route.ID,
+	}
+	if in != nil {
+		rec.Command, rec.Args, rec.Rule = in.Line, in.Args, in.Policy.String()
+		for _, c := range in.Consents {
+			rec.Approvers = append(rec.Approvers, audit.PersonOf(c.By))
+		}
+		if in.Override != nil {
+			rec.Approvers = append(rec.Approvers, audit.PersonOf(in.Override.By))
+		}
+	}
+	return rec
+}
+
+// append writes a record; nil where nobody audits.
+func (g *Guard) append(ctx context.Context, rec audit.Record) error {
+	if g.cfg.Audit == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	return g.cfg.Audit.Append(ctx, rec)
+}
+
+// note appends a record of something that has happened already; a failure is in the audit log's own counters and the next
+// append's error.
+func (g *Guard) note(ctx context.Context, rec audit.Record) { _ = g.append(ctx, rec) }
+
+// before writes that a command is about to run.
+func (g *Guard) before(ctx context.Context, r *handler.Request, in *handler.Intent) error {
+	if g.cfg.Audit == nil {
+		return nil
+	}
+	rec := record(r, in, audit.PhaseBefore)
+	rec.Decision = "allowed"
+	if in.Override != nil {
+		rec.Decision = "overridden"
+	}
+	return g.append(ctx, rec)
+}
+
+// after writes what became of it.
+func (g *Guard) after(ctx context.Context, r *handler.Request, p *pass, err error) {
+	if g.cfg.Audit == nil {
+		return
+	}
+	rec := record(r, p.intent, audit.PhaseAfter)
+	rec.Decision, rec.Duration, rec.Outcome = "allowed", time.Since(p.begun), "done"
+	var user *handler.UserError
+	var refused *handler.RefusedError
+	var retry *handler.RetryError
+	switch {
+	case err == nil:
+	case err == errPanicked:
+		rec.Outcome, rec.Error = "panic", err.Error()
+	case errors.As(err, &retry):
+		rec.Outcome, rec.Error = "to be run again", err.Error()
+	case errors.As(err, &refused):
+		rec.Outcome, rec.Error = "refused", refused.Reason
+	case errors.As(err, &user):
+		rec.Outcome, rec.Error = "not done", user.Error()
+	default:
+		rec.Outcome, rec.Error = "failed", err.Error()
+	}
+	if err := g.append(ctx, rec); err != nil {
+		r.Log().Error("the outcome of a command could not be audited", "outcome", rec.Outcome, "error", err)
+	}
+}
+
+// refused is the end of a request that waits for people: it has been said so.
+func refused(kind handler.HeldKind) error {
+	return handler.Refused(fmt.Sprintf("waits for the %s", kind))
+}

@@ -1,0 +1,34 @@
+// Package guard enforces policies: who may run a route, where, with which second factor and with whose consent.
+//
+//	g, err := guard.New(guard.Config{Roles: people, Brain: state.Namespace("guard"), Factor: factor, Audit: log})
+//	rt := handler.NewRouter()
+//	rt.Use(middleware.Recover(), g.Enforce)
+//	rt.Mount("guard", g.Routes()) // approve, deny, cancel, pending, override, code
+//	rt.Add(handler.Command[deploy]{Policy: handler.Policy{Roles: []string{"deployer"}}, ...})
+//
+// Without a policy a route runs as if there were no guard. starling.New refuses a bot that has a policy on a route without
+// Enforce around it, and the route refuses to run all the same: the innermost link of its chain wants a word that only the
+// guard can give.
+//
+// # The order
+//
+// Identity; role and place, for the route's policy and the operator's rules; the arguments are bound; role and place again,
+// with what When says of them; confirmation; second factor; approval; role and place again, read afresh where anything was
+// waited for; the audit record; the exclusive target; the handler. Whatever comes (text, a button, a slash command, a form, a
+// schedule, a webhook, an answer, what was agreed to) takes this way. Edited messages are another kind of event and run nothing.
+//
+// # What means no
+//
+// Everything but an explicit yes: roles that cannot be read, a When that panics or gives what is no policy, an account without
+// an id or one that is deactivated, a brain that does not answer, a consent for something else, a route marked Dangerous that
+// cannot be audited. The asker is told in a sentence, where they spoke to the bot, and the audit log has the rule.
+//
+// # Approvals
+//
+// A command that needs the consent of others becomes a record in the brain. It holds the canonical arguments and the hash of
+// command, arguments, who asked, where, and the policy. What the approvers see is the exact line that runs, with invisible
+// characters shown by their code points. So many distinct persons as the policy says agree, by button or by its id, each with
+// the role it names, and never who asked; accounts of one person count once (Config.Person). With the last one the record is
+// deleted and the event put into the inbox again, in one step: of a thousand clicks one runs it. When it runs, all is judged anew:
+// the asker's role, the approvers' roles, and that rules and arguments are still those that were agreed to.
+package guard

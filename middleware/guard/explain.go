@@ -1,0 +1,100 @@
+package guard
+
+import (
+	"context"
+	"strings"
+
+	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/handler"
+	"github.com/starlingbot/starling/handler/roles"
+)
+
+// Explain tells rule by rule what would become of a line if u said it where r was said, by the very functions that decide. Nothing
+// runs, nobody is asked, and nothing is recorded.
+func (g *Guard) Explain(ctx context.Context, r *handler.Request, u adapter.User, line string) ([]roles.Step, bool, error) {
+	p, err := r.Preview(ctx, u, line)
+	if err != nil {
+		return nil, false, err
+	}
+	in := p.Intent
+	// The whole decision, first by the route's own policy, as the guard makes it.
+	v := g.static(ctx, p.Event, p.Route.Effective(), true)
+	if v.ok {
+		v = g.check(ctx, p.Event, in, true)
+	}
+	var steps []roles.Step
+	add := func(rule string, verdict roles.Verdict, detail string) {
+		steps = append(steps, roles.Step{Rule: rule, Verdict: verdict, Detail: detail})
+	}
+	add("policy", roles.Skips, "for "+in.Line+": "+in.Policy.String())
+	if in.Err != nil {
+		steps[0] = roles.Step{Rule: "policy", Verdict: roles.Refuses, Detail: "it could not be found out what this asks for: " + in.Err.Error()}
+		return steps, false, nil
+	}
+	if in.Policy.IsZero() {
+		add("policy", roles.Allows, "nothing is asked for")
+	}
+	if v.rule == "identity" {
+		add("identity", roles.Refuses, "the account has no id, or is deactivated")
+		return steps, false, nil
+	}
+	add("identity", roles.Allows, u.Key())
+	if sets := in.Policy.RoleSets(); len(sets) > 0 {
+		held, err := g.rolesOf(ctx, u, false)
+		if err != nil {
+			add("role", roles.Refuses, "roles cannot be read now: "+err.Error())
+			return steps, false, nil
+		}
+		for _, set := range sets {
+			one := handler.Policy{Roles: set}
+			if one.Lacks(func(role string) bool { return has(held, u.Kind, role) }) == nil {
+				add("role", roles.Allows, strings.Join(set, " or "))
+			} else {
+				add("role", roles.Refuses, "needs "+strings.Join(set, " or ")+"; has "+orNone(held))
+			}
+		}
+	}
+	place := handler.Policy{In: in.Policy.In, Direct: in.Policy.Direct}
+	switch direct := p.Event.Room.Kind == adapter.RoomDirect; {
+	case in.Policy.HasPlace(p.Event.Adapter, p.Event.Room.ID, direct):
+		if !place.IsZero() {
+			add("room", roles.Allows, place.String())
+		}
+	default:
+		add("room", roles.Refuses, "not in "+p.Event.Adapter+"/"+p.Event.Room.ID+", but "+place.String())
+	}
+	if !v.ok && (v.rule == "audit" || v.rule == "factor") {
+		add(v.rule, roles.Refuses, v.err.Error())
+	}
+	waits := roles.Asks
+	if !v.ok {
+		waits = roles.Skips
+	}
+	if p.Confirm != "" {
+		add("confirmation", waits, adapter.PlainText(adapter.Data(p.Confirm)))
+	}
+	if in.Policy.Elevate > 0 && v.rule != "factor" {
+		verdict := waits
+		if ok, err := g.elevated(ctx, u, in.Policy.Elevate); err == nil && ok && v.ok {
+			verdict = roles.Allows
+		}
+		add("second factor", verdict, "at most "+in.Policy.Elevate.String()+" old")
+	}
+	for _, c := range in.Policy.AllConsents() {
+		add("approval", waits, c.String())
+	}
+	if in.Policy.Dangerous {
+		add("audit", waits, "runs only when it can be recorded")
+	}
+	if in.Exclusive != "" {
+		add("exclusive", waits, "one at a time: "+in.Exclusive)
+	}
+	return steps, v.ok, nil
+}
+
+func orNone(list []string) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	return strings.Join(list, ", ")
+}

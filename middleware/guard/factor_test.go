@@ -1,0 +1,195 @@
+package guard_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/starlingbot/starling"
+	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/brain"
+	"github.com/starlingbot/starling/brain/memory"
+	"github.com/starlingbot/starling/handler"
+	"github.com/starlingbot/starling/testutil"
+)
+
+// elevated makes deploy ask for a second factor that is at most ten minutes old.
+func elevated(c *handler.Command[deployArgs]) { c.Policy.Elevate, c.When = 10*time.Minute, nil }
+
+const askCode = "To run this, say \"code\" and your code to me here, within 5m0s:\n```\ndeploy api staging --wait 10m\n```"
+
+func TestSecondFactor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, options{deploy: elevated})
+		bob := w.User("bob")
+		bob.Say("#ops", "starling deploy api")
+		w.Expect("@bob", askCode)
+		w.Expect("#ops", "@bob: I have asked you for your second factor in private.")
+		bob.Direct("code 999999")
+		w.Expect("@bob", "@bob: that code does not count: it is wrong, too old, or was used. After several wrong ones none counts for a while.")
+		require.Zero(t, w.ran.Load())
+		// Somebody else's code is not bob's.
+		w.User("carol").Direct("code 123456")
+		w.Expect("@carol", "That is right. Nothing waits for it; say now what needs it.")
+		w.ExpectSilence()
+		bob.Say("#ops", "starling deploy web")
+		w.Expect("@bob", strings.ReplaceAll(askCode, "api", "web"))
+		w.Expect("#ops", "@bob: I have asked you for your second factor in private.")
+		require.Zero(t, w.ran.Load())
+		bob.Direct("code 123456")
+		w.Expect("@bob", "That is right.")
+		w.Expect("#ops", "deployed api to staging")
+		w.Expect("#ops", "deployed web to staging")
+		// The window is open, and closes.
+		time.Sleep(9 * time.Minute)
+		bob.Say("#ops", "starling deploy api")
+		w.Expect("#ops", "deployed api to staging")
+		time.Sleep(2 * time.Minute)
+		bob.Say("#ops", "starling deploy api")
+		w.Expect("@bob", askCode)
+		w.Expect("#ops", "@bob: I have asked you for your second factor in private.")
+		bob.Direct("code 123456") // which was used
+		w.ExpectMatch("@bob", "does not count")
+		require.EqualValues(t, 3, w.ran.Load())
+		// Nobody gives one: the asker is told.
+		time.Sleep(6 * time.Minute)
+		w.ExpectMatch("#ops", "was not decided in time, and does not run")
+		for _, line := range w.book.all() {
+			require.NotContains(t, line.Command+line.Error, "123456")
+			require.NotContains(t, line.Command+line.Error, "999999")
+		}
+	})
+}
+
+// A code that is said in a room does not count, and is deleted where the platform lets the bot.
+func TestCodeInARoom(t *testing.T) {
+	for _, deletes := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			w := &world{t: t, people: &people{}, book: &book{}, codes: &codes{right: "123456"}, store: memory.New(), deploys: make(chan deployArgs, 1)}
+			w.people.give("chat//bob", "deployer")
+			s := newSource("chat")
+			var a adapter.Adapter = s
+			if !deletes {
+				a = struct{ adapter.Adapter }{s}
+			}
+			run(t, starling.Config{Router: w.router(options{deploy: elevated}), Brain: brain.New(w.store), Adapters: []adapter.Adapter{a}}, s)
+			code := &adapter.Event{ID: "1", Kind: adapter.KindMessage, MessageID: "m1", Room: adapter.Room{ID: "ops", Kind: adapter.RoomChannel},
+				User: adapter.User{ID: "bob", Name: "bob", Kind: adapter.KindMember}, Text: "starling code 123456"}
+			require.NoError(t, s.feed(ctx, code))
+			synctest.Wait()
+			require.Equal(t, "@bob: not here. Say a code to me in private alone, and wait for the next one.", adapter.PlainText(s.said()[0].Text))
+			require.Empty(t, w.codes.used)
+			if deletes {
+				require.Equal(t, []string{"m1"}, s.deleted)
+			}
+		})
+	}
+}
+
+// Everything that is not a yes is no.
+func TestSecondFactorFails(t *testing.T) {
+	cases := map[string]struct {
+		set  func(w *world)
+		want string
+	}{
+		"not enrolled":    {func(w *world) { w.codes.none = map[string]bool{key("bob"): true} }, "@bob: that needs a second factor, and you have none. Enrol first."},
+		"the brain fails": {func(w *world) { w.codes.fail = errors.New("down") }, "I cannot look up now who may do that, so the answer is no"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, options{deploy: elevated})
+			c.set(w)
+			w.User("bob").Say("#ops", "starling deploy api")
+			w.ExpectMatch("#ops", c.want)
+			require.Zero(t, w.ran.Load())
+			require.Equal(t, []string{"denied bob deploy: denied "}, w.book.lines())
+		})
+	}
+}
+
+// T20: where the bot cannot talk to somebody in private it asks for no code, and says nothing of it to the room.
+func TestNoPrivateRoomNoFactor(t *testing.T) {
+	w := newWorld(t, options{deploy: elevated, chat: testutil.ChatConfig{Bare: true}})
+	w.User("bob").Say("#ops", "starling deploy api")
+	w.Expect("#ops", "@bob: that needs a second factor, and I cannot talk to you in private here.")
+	w.ExpectSilence()
+	require.Zero(t, w.ran.Load())
+}
+
+// Confirmation, second factor and approval, in this order, and each over a restart; the roles are read again at the end.
+func TestEverythingIsAsked(t *testing.T) {
+	o := options{deploy: func(c *handler.Command[deployArgs]) {
+		c.Policy.Elevate = 10 * time.Minute
+		c.Confirm = func(a deployArgs) string { return "Deploy " + a.Service + "?" }
+	}}
+	w := newWorld(t, o)
+	again := func() {
+		w.Idle()
+		w.Restart(func(c *starling.Config) { c.Router = w.router(o) })
+	}
+	bob := w.User("bob")
+	bob.Say("#ops", "starling deploy api to prod")
+	w.Expect("#ops", "Deploy api? (yes, no)")
+	again()
+	bob.Say("#ops", "yes")
+	w.ExpectMatch("@bob", `say "code"`)
+	w.Expect("#ops", "@bob: I have asked you for your second factor in private.")
+	again()
+	bob.Direct("code 123456")
+	w.Expect("@bob", "That is right.")
+	_, post := w.request("#ops")
+	require.Zero(t, w.ran.Load())
+	again()
+	w.User("carol").Press(post, "Approve")
+	w.ExpectMatch("#ops", "it runs")
+	w.Expect("#ops", "deployed api to prod")
+	w.Idle()
+	require.EqualValues(t, 1, w.ran.Load())
+	var phases []string
+	for _, r := range w.book.all() {
+		if r.Route == "deploy" {
+			phases = append(phases, string(r.Phase))
+		}
+	}
+	require.Equal(t, "asked asked approved before after", strings.Join(phases, " "))
+}
+
+// Who may not do it is not asked for anything.
+func TestWhoMayNotIsNotAsked(t *testing.T) {
+	w := newWorld(t, options{deploy: func(c *handler.Command[deployArgs]) {
+		c.Policy.Elevate = 10 * time.Minute
+		c.Confirm = func(a deployArgs) string { return "Deploy " + a.Service + "?" }
+	}})
+	eve := w.User("eve")
+	eve.Say("#ops", "starling deploy")
+	w.Expect("#ops", "@eve: that needs the role deployer.")
+	eve.Say("#ops", "starling deploy api to mars")
+	w.Expect("#ops", "@eve: that needs the role deployer.")
+	// By what the arguments ask for, too: before the confirmation.
+	w = newWorld(t, options{deploy: func(c *handler.Command[deployArgs]) {
+		c.When = func(a deployArgs) handler.Policy { return handler.Policy{Roles: []string{"sre"}} }
+		c.Confirm = func(a deployArgs) string { return "Deploy " + a.Service + "?" }
+	}})
+	w.User("bob").Say("#ops", "starling deploy api")
+	w.Expect("#ops", "@bob: that needs the role sre.")
+}
+
+// What is said twice before the code is given runs once.
+func TestSaidTwice(t *testing.T) {
+	w := newWorld(t, options{deploy: elevated})
+	bob := w.User("bob")
+	for range 2 {
+		bob.Say("#ops", "starling deploy api")
+		w.ExpectMatch("@bob", `say "code"`)
+	}
+	w.Expect("#ops", "@bob: I have asked you for your second factor in private.")
+	bob.Direct("code 123456")
+	w.Expect("@bob", "That is right.")
+	w.Expect("#ops", "deployed api to staging")
+	w.ExpectSilence()
+	require.EqualValues(t, 1, w.ran.Load())
+}

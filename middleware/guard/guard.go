@@ -1,0 +1,281 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/brain"
+	"github.com/starlingbot/starling/handler"
+	"github.com/starlingbot/starling/handler/audit"
+	"github.com/starlingbot/starling/handler/roles"
+	"github.com/starlingbot/starling/internal/permit"
+)
+
+// Roles tells which roles somebody has (package handler/roles). It is called for every decision, concurrently.
+type Roles interface {
+	// Of gives the names of u's roles, in lower case and sorted; the guard does not change it. The answer may be at most 60 s
+	// old, which is how long a role that was taken away may still open something. An error means no.
+	Of(ctx context.Context, u adapter.User) ([]string, error)
+}
+
+// purger is a Roles that keeps answers: the guard has it forget one before a decision that must not be an old one.
+type purger interface{ Purge(userKeys ...string) }
+
+// Factor is a second factor, such as a code of an app (package handler/otp).
+type Factor interface {
+	// Name is what it is called in the audit log.
+	Name() string
+	// Enrolled tells whether the user, by adapter.User.Key, can be verified.
+	Enrolled(ctx context.Context, userKey string) (bool, error)
+	// Verify returns nil when the code is right, and then never again for that code.
+	Verify(ctx context.Context, userKey, code string) error
+}
+
+// Audit takes audit records (*audit.Log does). nil means that the record is safe.
+type Audit interface {
+	Append(ctx context.Context, r audit.Record) error
+}
+
+// Config says what the guard asks. Roles is required.
+type Config struct {
+	Roles Roles
+	// Brain keeps until when a second factor counts; a namespace of the bot's brain. Required with Factor.
+	Brain *brain.Brain
+	// Factor is asked where a policy has Elevate. nil: no policy may have one.
+	Factor Factor
+	// Audit gets a record before and after every command, and of every refusal, request and consent. nil: no policy may be
+	// Dangerous, and only the bot's log tells of refusals.
+	Audit Audit
+	// Person gives one key for all accounts of one person, by adapter.User.Key. nil: every account is a person. An error means
+	// that nobody can agree.
+	Person func(ctx context.Context, userKey string) (string, error)
+	// ApprovalsFor is how long a request waits for consent, and how long consent lasts until the command begins; default 1 h.
+	ApprovalsFor time.Duration
+	// Room is where requests are put to others that were made in private. Zero: they are not, and "pending" lists them.
+	Room adapter.Address
+	// BreakGlass is the role that may pass an approval over ("override ID because REASON"), which is announced and audited.
+	// Empty: nobody may.
+	BreakGlass string
+	// Silent: who may not do something is not told so.
+	Silent bool
+}
+
+// Guard decides who may do what. Its methods may be called concurrently.
+type Guard struct{ cfg Config }
+
+var _ roles.Explainer = (*Guard)(nil)
+
+const (
+	defaultApprovalsFor = time.Hour
+	maxApprovalsFor     = 7 * 24 * time.Hour
+	storeTimeout        = 5 * time.Second // for roles and the brain to answer
+)
+
+// New makes a guard. It checks everything that can be checked without a network; all mistakes are joined.
+func New(cfg Config) (*Guard, error) {
+	var errs []error
+	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf("guard: "+format, args...)) }
+	if cfg.Roles == nil {
+		wrong("Config.Roles is nil: make one with roles.New, or every role is refused")
+	}
+	if cfg.Factor != nil && cfg.Brain == nil {
+		wrong("Config.Factor without Config.Brain: give it a namespace of the bot's brain, such as state.Namespace(\"guard\")")
+	}
+	if cfg.ApprovalsFor < 0 || cfg.ApprovalsFor > maxApprovalsFor {
+		wrong("Config.ApprovalsFor is %v: give a time up to %v, or 0 for %v", cfg.ApprovalsFor, maxApprovalsFor, defaultApprovalsFor)
+	}
+	if cfg.BreakGlass != "" {
+		name, err := handler.RoleName(cfg.BreakGlass)
+		if err != nil {
+			wrong("Config.BreakGlass: %w", err)
+		}
+		if cfg.Audit == nil {
+			wrong("Config.BreakGlass without Config.Audit: an emergency that nobody can look up later is none")
+		}
+		cfg.BreakGlass = name
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	if cfg.ApprovalsFor == 0 {
+		cfg.ApprovalsFor = defaultApprovalsFor
+	}
+	return &Guard{cfg}, nil
+}
+
+// Enforce is the middleware. It must be around every route that has a policy: Router.Use on the bot's router.
+func (g *Guard) Enforce(next handler.Handler) handler.Handler { return &link{g, next} }
+
+// link is the guard around one route.
+type link struct {
+	g    *Guard
+	next handler.Handler
+}
+
+var (
+	_ handler.Middleware = (*Guard)(nil).Enforce
+	_ permit.Enforcer    = (*link)(nil)
+	_ handler.Authorizer = (*link)(nil)
+	_ handler.Authorizer = (*Guard)(nil)
+)
+
+// Enforces marks the chain as guarded.
+func (l *link) Enforces() permit.Abilities {
+	return permit.Abilities{Audits: l.g.cfg.Audit != nil, Factors: l.g.cfg.Factor != nil}
+}
+
+// Allowed makes help and suggestions show what the asker may do.
+func (l *link) Allowed(ctx context.Context, ev *adapter.Event, r *handler.Route) bool {
+	return l.g.Allowed(ctx, ev, r)
+}
+
+// Expired is told of a request that nobody decided in time.
+func (l *link) Expired(ctx context.Context, h *handler.Held) {
+	l.g.note(ctx, heldRecord(h, audit.PhaseDenied, adapter.User{}, "expired", "time"))
+}
+
+// Allowed tells whether who sent ev has the roles and is in the place that a route asks for. It is the decision that is made
+// before the arguments are known, without any effect.
+func (g *Guard) Allowed(ctx context.Context, ev *adapter.Event, r *handler.Route) bool {
+	return g.static(ctx, ev, r.Effective(), false).ok
+}
+
+// Handle lets r pass, refuses it, or leaves the decision to when its arguments are known.
+func (l *link) Handle(ctx context.Context, r *handler.Request) error {
+	g := l.g
+	if v := g.static(ctx, r.Event, r.Route.Effective(), false); !v.ok {
+		return g.deny(ctx, r, nil, v)
+	}
+	p := &pass{g: g}
+	err := errPanicked
+	defer func() {
+		if !p.begun.IsZero() {
+			g.after(ctx, r, p, err)
+		}
+	}()
+	err = l.next.Handle(permit.With(ctx, permit.Permit{For: r, Decider: p}), r)
+	return err
+}
+
+// errPanicked stands for the outcome of a handler that did not return.
+var errPanicked = errors.New("panic")
+
+// pass is the decision on one request.
+type pass struct {
+	g      *Guard
+	begun  time.Time // when the answer was yes; zero before
+	intent *handler.Intent
+}
+
+var _ handler.Decider = (*pass)(nil)
+
+// verdict is what a rule says.
+type verdict struct {
+	ok   bool
+	rule string // what asked
+	why  reason
+	need []string // roles or rooms
+	err  error    // what went wrong, for the log
+}
+
+type reason int
+
+// Why the answer is no.
+const (
+	whyNothing  reason = iota
+	whyNobody          // no identity
+	whyRole            // lacks a role
+	whyRoles           // roles cannot be read
+	whyPlace           // not there
+	whyDirect          // only in private
+	whyPolicy          // what is asked for is not known
+	whyAudit           // cannot be audited
+	whyFactor          // no second factor
+	whyStore           // the brain does not answer
+	whyChanged         // consent was for something else
+	whyOld             // consent is too old
+	whyConsents        // consent no longer counts
+)
+
+var yes = verdict{ok: true}
+
+// static decides on identity, role and place. fresh: with roles that were read after this moment.
+func (g *Guard) static(ctx context.Context, ev *adapter.Event, p *handler.Policy, fresh bool) verdict {
+	if p.IsZero() {
+		return yes
+	}
+	u := ev.User
+	if u.ID == "" || u.Kind == adapter.KindDeactivated {
+		return verdict{rule: "identity", why: whyNobody}
+	}
+	if len(p.Roles) > 0 {
+		held, err := g.rolesOf(ctx, u, fresh)
+		if err != nil {
+			return verdict{rule: "role", why: whyRoles, err: err}
+		}
+		if need := p.Lacks(func(role string) bool { return has(held, u.Kind, role) }); need != nil {
+			return verdict{rule: "role", why: whyRole, need: need}
+		}
+	}
+	if direct := ev.Room.Kind == adapter.RoomDirect; !p.HasPlace(ev.Adapter, ev.Room.ID, direct) {
+		if p.Direct && !direct {
+			return verdict{rule: "room", why: whyDirect}
+		}
+		return verdict{rule: "room", why: whyPlace, need: p.In}
+	}
+	return yes
+}
+
+// has tells whether somebody of a kind with these roles has one. Being a member comes from the platform alone.
+func has(held []string, kind adapter.UserKind, role string) bool {
+	if role == handler.MemberRole {
+		return kind == adapter.KindMember
+	}
+	_, found := slices.BinarySearch(held, role)
+	return found
+}
+
+// rolesOf gives somebody's roles. fresh: read after this moment, within a bounded time. A source that panics is one that does
+// not know.
+func (g *Guard) rolesOf(ctx context.Context, u adapter.User, fresh bool) (held []string, err error) {
+	defer notPanic(&err)
+	if !fresh {
+		return g.cfg.Roles.Of(ctx, u)
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	if p, ok := g.cfg.Roles.(purger); ok {
+		p.Purge(u.Key())
+	}
+	return g.cfg.Roles.Of(ctx, u)
+}
+
+// notPanic makes an error of a panic of what the bot's owner has configured: it is no yes.
+func notPanic(err *error) {
+	if v := recover(); v != nil {
+		*err = fmt.Errorf("guard: panic: %v", v)
+	}
+}
+
+// person gives the key of the person that an account belongs to.
+func (g *Guard) person(ctx context.Context, u adapter.User) (person string, err error) {
+	defer notPanic(&err)
+	key := u.Key()
+	if key == "" {
+		return "", errors.New("guard: an account without an id is nobody's")
+	}
+	if g.cfg.Person == nil {
+		return key, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	person, err = g.cfg.Person(ctx, key)
+	if err == nil && person == "" {
+		err = errors.New("guard: Config.Person gave an empty key")
+	}
+	return person, err
+}
