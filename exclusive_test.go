@@ -28,7 +28,7 @@ type change struct {
 func changer(onCrash handler.OnCrash, run func(ctx context.Context, r *handler.Request, a change) error) *handler.Router {
 	rt := handler.NewRouter()
 	rt.Add(handler.Command[change]{
-		Name: "change", Summary: "Change something.", OnCrash: onCrash, Run: run, Timeout: time.Hour, Background: true,
+		Name: "change", Summary: "Change something.", OnCrash: onCrash, Run: run, Timeout: time.Hour,
 		Exclusive: func(a change) string {
 			if a.What == "nothing" {
 				return ""

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -245,7 +246,7 @@ func (s *Server) Close() error {
 		return nil
 	}
 	s.closed = true
-	sockets := s.sockets
+	sockets := slices.Clone(s.sockets) // who ends takes itself out
 	s.mu.Unlock()
 	close(s.done)
 	for _, c := range sockets {

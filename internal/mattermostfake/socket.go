@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -56,8 +57,10 @@ type socket struct {
 	conn *conn
 	user string
 	wake chan struct{}
-	say  chan []byte // answers
-	done chan struct{}
+	say  chan []byte   // answers
+	done chan struct{} // closed when nobody reads any more
+	gone chan struct{} // closed when it is cut
+	once sync.Once
 }
 
 func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
@@ -88,7 +91,7 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	c := &socket{s: s, ws: ws, wake: make(chan struct{}, 1), say: make(chan []byte, 16), done: make(chan struct{})}
+	c := &socket{s: s, ws: ws, wake: make(chan struct{}, 1), say: make(chan []byte, 16), done: make(chan struct{}), gone: make(chan struct{})}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -198,7 +201,10 @@ func (s *Server) publish(f *frame) {
 }
 
 // cut closes the TCP connection without a goodbye.
-func (c *socket) cut() { _ = c.ws.NetConn().Close() }
+func (c *socket) cut() {
+	c.once.Do(func() { close(c.gone) })
+	_ = c.ws.NetConn().Close()
+}
 
 // take gives the next event to write, or nil.
 func (c *socket) take() []byte {
@@ -350,7 +356,9 @@ func (c *socket) act(seq int64, action string, data map[string]any) {
 			select {
 			case <-changed:
 			case <-time.After(time.Millisecond):
-			case <-c.done:
+			case <-c.gone:
+				return
+			case <-s.done:
 				return
 			}
 		}

@@ -36,6 +36,7 @@ func TestSecondFactor(t *testing.T) {
 		w.User("carol").Direct("code 123456")
 		w.Expect("@carol", "That is right. Nothing waits for it; say now what needs it.")
 		w.ExpectSilence()
+		time.Sleep(time.Second)
 		bob.Say("#ops", "starling deploy web")
 		w.Expect("@bob", strings.ReplaceAll(askCode, "api", "web"))
 		w.Expect("#ops", "@bob: I have asked you for your second factor in private.")
