@@ -48,7 +48,7 @@ throughput: ## durable events a second on bolt, beside one write for each call
 	$(GO) run ./internal/campaign -throughput
 
 figures: ## the figures that tests print
-	STARLING_FIGURES=1 $(GO) test -count=1 -p 1 -v -run 'Figures|Allocat|Burst|Miss|T12|T22|T25|T26|T29|T33|T35|Quota' . ./handler/... ./middleware/... ./brain/bolt ./brain/sealed ./adapter/... | grep -v '^=== '
+	STARLING_FIGURES=full $(GO) test -count=1 -p 1 -v -run 'Figures|Allocat|Burst|Miss|T12|T22|T25|T26|T29|T33|T35|Quota' . ./handler/... ./middleware/... ./brain/bolt ./brain/sealed ./adapter/... | grep -v '^=== '
 
 bench: ## all benchmarks, allocations reported
 	$(GO) test -run '^$$' -bench . -benchmem ./...
