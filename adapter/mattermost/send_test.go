@@ -129,10 +129,10 @@ func TestRateLimit(t *testing.T) {
 }
 
 // TestPlatformErrors is R3: 1,000 messages in 20 rooms while 30 % of the calls fail, sent as the bot's outbox does. With
-// STARLING_FULL=1 20,000 in 100.
+// STARLING_FIGURES=full 20,000 in 100.
 func TestPlatformErrors(t *testing.T) {
 	rooms, each := 20, 50
-	if os.Getenv("STARLING_FULL") != "" {
+	if os.Getenv("STARLING_FIGURES") == "full" {
 		rooms, each = 100, 200
 	}
 	bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {

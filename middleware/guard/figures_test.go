@@ -214,7 +214,7 @@ func TestApprovalShowsWhatRuns(t *testing.T) {
 // T22: help shows exactly the commands that run.
 func TestHelpIsWhatRuns(t *testing.T) {
 	users, commands := 300, 200
-	if os.Getenv("STARLING_FULL") != "" {
+	if os.Getenv("STARLING_FIGURES") == "full" {
 		users = 10_000
 	}
 	people := &people{}
