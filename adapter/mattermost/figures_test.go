@@ -166,7 +166,7 @@ type figures struct {
 }
 
 // TestFiguresCuts is R2 on the fake clock: events in 20 rooms, cuts of all sorts, a store that refuses now and then. 2,000 events and 10
-// cuts; with STARLING_FULL=1 all 20,000 and 100.
+// cuts; with STARLING_FIGURES=full all 20,000 and 100.
 func TestFiguresCuts(t *testing.T) {
 	events, cuts := 2_000, 10
 	if os.Getenv("STARLING_FIGURES") == "full" {
