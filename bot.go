@@ -97,6 +97,14 @@ func New(cfg Config) (*Bot, error) {
 	if err := b.SetPolicies(cfg.Policies); err != nil {
 		return nil, err
 	}
+	specs := table.Specs()
+	for _, src := range b.order {
+		if c, ok := adapter.As[adapter.CommandChecker](src.adapter); ok {
+			if err := c.CheckCommands(specs); err != nil {
+				b.log.Warn("these commands work when they are typed, and cannot be native commands", "adapter", src.name, "error", err)
+			}
+		}
+	}
 	b.outbox = &outbox{sources: b.sources, sendFor: cfg.SendFor, log: b.log, ctx: b.closing, lanes: map[adapter.Address]*lane{}}
 	b.mailboxes.run = func(d *delivery) { d.begin() }
 	b.mailboxes.log = func(msg string, err error, a adapter.Address) {

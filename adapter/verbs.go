@@ -62,6 +62,12 @@ type CommandRegistrar interface {
 	RegisterCommands(ctx context.Context, commands []CommandSpec) error
 }
 
+// CommandChecker tells which commands are over the platform's limits for native ones; the error joins all of them. It is pure:
+// the bot says so when it is made, and not when it first connects.
+type CommandChecker interface {
+	CheckCommands(commands []CommandSpec) error
+}
+
 // CommandSpec is what a platform needs to know of a command: enough for a native slash command, a manifest and completion.
 type CommandSpec struct {
 	Name    string    `json:"name"` // lower case; several words are separated by a space

@@ -141,6 +141,11 @@ func CheckCommands(commands []adapter.CommandSpec) error {
 	return err
 }
 
+var _ adapter.CommandChecker = (*Adapter)(nil)
+
+// CheckCommands implements [adapter.CommandChecker].
+func (a *Adapter) CheckCommands(commands []adapter.CommandSpec) error { return CheckCommands(commands) }
+
 // slashCommands makes Discord's commands; the error joins those that cannot be.
 func slashCommands(specs []adapter.CommandSpec) ([]slashCommand, error) {
 	var errs []error

@@ -1,7 +1,10 @@
 package platforms
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -10,11 +13,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/starlingbot/starling"
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/discord"
 	"github.com/starlingbot/starling/adapter/mattermost"
 	"github.com/starlingbot/starling/adapter/slack"
 	"github.com/starlingbot/starling/adapter/terminal"
+	"github.com/starlingbot/starling/handler"
 )
 
 // platform is a column of the table.
@@ -155,4 +160,16 @@ func TestCapabilitiesNameEveryFeature(t *testing.T) {
 		}
 		require.True(t, found, "Features.%s is not in the table", name)
 	}
+}
+
+// A bot with commands that cannot be native ones says which when it is made.
+func TestCommandsOverLimits(t *testing.T) {
+	d, err := discord.New(discord.Config{Token: "x.y.z"})
+	require.NoError(t, err)
+	rt := handler.NewRouter()
+	rt.Command("a b c d", "Four words.", func(context.Context, *handler.Request) error { return nil })
+	var log bytes.Buffer
+	_, err = starling.New(starling.Config{Adapters: []adapter.Adapter{d}, Router: rt, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	require.NoError(t, err)
+	require.Contains(t, log.String(), "a b c d")
 }
