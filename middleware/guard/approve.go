@@ -92,10 +92,12 @@ func (g *Guard) put(ctx context.Context, r *handler.Request, h *handler.Held) er
 	return nil
 }
 
-// needs says whose consent is needed.
-func needs(h *handler.Held) string {
+// needs says whose consent a request needs.
+func needs(h *handler.Held) string { return whose(h.Needs) }
+
+func whose(needs []handler.Consents) string {
 	var out []string
-	for _, c := range h.Needs {
+	for _, c := range needs {
 		out = append(out, c.String())
 	}
 	return strings.Join(out, " and ")

@@ -310,7 +310,7 @@ func TestKilledBetweenApprovalAndRun(t *testing.T) {
 				}
 			})
 			w.User("carol").Press(post, "Approve")
-			<-reached
+			await(w.t, reached)
 			w.Kill()
 			store.before(nil)
 			w.Start(func(c *starling.Config) { c.Router = w.router(o) })
@@ -325,7 +325,8 @@ func TestKilledBetweenApprovalAndRun(t *testing.T) {
 
 // Killed while it runs: it is not begun a second time, and the asker is told.
 func TestKilledWhileItRuns(t *testing.T) {
-	running, end := make(chan struct{}, 2), make(chan struct{})
+	running, end := make(chan struct{}, 8), make(chan struct{})
+	defer close(end)
 	o := options{deploy: func(c *handler.Command[deployArgs]) {
 		c.Run = func(ctx context.Context, r *handler.Request, a deployArgs) error {
 			running <- struct{}{}
@@ -337,7 +338,7 @@ func TestKilledWhileItRuns(t *testing.T) {
 	w.User("bob").Say("#ops", "starling deploy api to prod")
 	_, post := w.request("#ops")
 	w.User("carol").Press(post, "Approve")
-	<-running
+	await(w.t, running)
 	w.ExpectMatch("#ops", "agreed")
 	w.Kill()
 	w.Start(func(c *starling.Config) { c.Router = w.router(o) })
@@ -345,7 +346,6 @@ func TestKilledWhileItRuns(t *testing.T) {
 	w.ExpectMatch("@bob", "interrupted, outcome unknown")
 	w.Idle()
 	require.Empty(t, running)
-	close(end)
 }
 
 // T23: roles are read again when it runs, the asker's and the approvers', and at each consent.
@@ -466,7 +466,7 @@ func TestConsentGrowsOld(t *testing.T) {
 				}
 			})
 			w.User("carol").Press(post, "Approve")
-			<-released
+			await(w.t, released)
 			w.Expect("#ops", "@carol agreed to "+id+": it runs.")
 			w.Kill()
 			store.before(nil)
@@ -520,6 +520,29 @@ func TestOverride(t *testing.T) {
 			require.Equal(t, "the site is down", r.Error)
 		}
 	}
+}
+
+// The role is asked for by the command itself, whatever the operator makes of its policy, and again when the request runs.
+func TestOverrideAsksForTheRoleItself(t *testing.T) {
+	store := &slow{Store: memory.New()}
+	w := newWorld(t, options{store: store, guard: func(c *guard.Config) { c.BreakGlass = "breakglass" }, config: func(c *starling.Config) {
+		c.Policies = starling.Rules{"guard/override": {Policy: handler.Policy{In: []string{"c-ops"}}, Replace: true}}
+	}})
+	w.User("bob").Say("#ops", "starling deploy api to prod")
+	id, _ := w.request("#ops")
+	w.User("eve").Say("#ops", "starling override "+id+" because the site is down")
+	w.Expect("#ops", "@eve: that needs the role breakglass.")
+	store.before(func(ops []brain.Op) {
+		for _, op := range ops {
+			if op.Delete && strings.HasPrefix(op.Key, "_/held/") {
+				w.people.give(key("root"))
+			}
+		}
+	})
+	w.User("root").Say("#ops", "starling override "+id+" because the site is down")
+	w.ExpectMatch("#ops", "without the consent it needs")
+	w.Expect("#ops", "@bob: the consent for that no longer counts: it needs 1 other person with the role sre. Say it again.")
+	require.Zero(t, w.ran.Load())
 }
 
 func TestNoOverrideUnlessTheOwnerWants(t *testing.T) {

@@ -33,7 +33,7 @@ func (w *world) killAt(o options, act func(), hit func(op brain.Op) bool) {
 		}
 	})
 	act()
-	<-reached
+	await(w.t, reached)
 	w.Kill()
 	store.before(nil)
 	w.Start(func(c *starling.Config) { c.Router = w.router(o) })
@@ -100,7 +100,7 @@ func replayAsksAgain(t *testing.T) {
 	w.User("carol").Press(post, "Approve")
 	w.ExpectMatch("#ops", "it runs")
 	for range 4 { // the first run is on no record
-		<-running
+		await(w.t, running)
 		w.Kill()
 		w.Start(func(c *starling.Config) { c.Router = w.router(o) })
 	}

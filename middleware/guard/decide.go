@@ -68,6 +68,9 @@ func (p *pass) Decide(ctx context.Context, r *handler.Request, in *handler.Inten
 		switch {
 		case agreed.Override != nil:
 			if v := g.mayOverride(ctx, agreed.Override.By); !v.ok {
+				if v.err == nil { // it is not the asker who lacks a role
+					v = verdict{rule: "override", why: whyConsents, need: []string{whose(needs)}}
+				}
 				return no(v)
 			}
 			in.Override = agreed.Override

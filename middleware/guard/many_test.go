@@ -258,7 +258,7 @@ func approvalsOverCrashes(t *testing.T) {
 				}
 			})
 			w.User("carol").Press(post, "Approve")
-			<-reached
+			await(w.t, reached)
 			kills++
 			hits[point.name]++
 			w.Kill()

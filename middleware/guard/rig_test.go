@@ -246,3 +246,13 @@ func requestID(t *testing.T, text string) string {
 	require.NotEmpty(t, id, text)
 	return id
 }
+
+// await waits for what a test needs to go on, and fails it when that does not come.
+func await(t *testing.T, c <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-c:
+	case <-time.After(20 * time.Second):
+		t.Fatal("what the test waits for has not happened")
+	}
+}
