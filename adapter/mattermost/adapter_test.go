@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -163,11 +164,14 @@ func TestRevokedLater(t *testing.T) {
 				over := make(chan error, 1)
 				go func() { over <- a.Run(t.Context(), e.sink) }()
 				require.NoError(t, f.Await(t.Context(), f.Connected))
+				_, err := f.Say(alice, ops, "who is she?")
+				require.NoError(t, err)
 				wait(time.Second) // the rooms are read, and nothing else asks for anything
 				f.Revoke()
-				_, err := f.Say(alice, ops, "the socket is open")
+				_, err = f.Say(alice, ops, "the socket is open")
 				require.NoError(t, err)
-				e.last(t, 0)
+				synctest.Wait()
+				require.Equal(t, []string{"who is she?", "the socket is open"}, e.texts())
 				begun := time.Now()
 				if speaks {
 					_, err := a.Send(t.Context(), &adapter.Message{To: to(ops), Text: "x"})
@@ -358,6 +362,53 @@ func TestHungServer(t *testing.T) {
 		require.Equal(t, "there you are", e.last(t, 0).Text)
 	})
 }
+
+// TestDialPace: however often the connection is cut, no two attempts are in one second.
+func TestDialPace(t *testing.T) {
+	bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
+		e := newEar()
+		start(t, f, configFor(f), e.sink)
+		for i := range 100 {
+			require.NoError(t, f.Await(t.Context(), f.Connected))
+			_, err := f.Say(alice, ops, fmt.Sprint("event ", i))
+			require.NoError(t, err)
+			synctest.Wait() // a connection on which something came is a good one: there is no longer pause
+			f.Cut()
+			synctest.Wait()
+		}
+		wait(time.Minute)
+		dials := f.Dials()
+		require.Len(t, dials, 101)
+		for i := range dials[1:] {
+			require.GreaterOrEqual(t, dials[i+1].Sub(dials[i]), time.Second)
+		}
+		require.Len(t, e.texts(), 100)
+	})
+}
+
+// TestRedirect: the token goes to the server that Config names and to no other, and no request becomes another one.
+func TestRedirect(t *testing.T) {
+	t.Parallel()
+	for _, to := range []string{"https://elsewhere.example/api/v4/users/me", "https://chat.example.com/other", "/other"} {
+		var asked []string
+		client := &http.Client{Transport: tripper(func(r *http.Request) (*http.Response, error) {
+			asked = append(asked, r.URL.String())
+			return &http.Response{StatusCode: http.StatusFound, Header: http.Header{"Location": {to}}, Body: http.NoBody, Request: r}, nil
+		})}
+		a, err := mattermost.New(mattermost.Config{URL: "https://chat.example.com", Token: "t", HTTPClient: client, Logger: slog.New(slog.DiscardHandler)})
+		require.NoError(t, err)
+		require.Error(t, a.Check(t.Context()))
+		require.NotEmpty(t, asked)
+		for _, u := range asked {
+			require.True(t, strings.HasPrefix(u, "https://chat.example.com/api/v4/"), u)
+		}
+		require.NoError(t, a.Close())
+	}
+}
+
+type tripper func(r *http.Request) (*http.Response, error)
+
+func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // TestSequence: an event whose number says that others are missing makes the history be read; one that comes again is not used.
 func TestSequence(t *testing.T) {

@@ -515,6 +515,36 @@ func TestBackfillTooMuch(t *testing.T) {
 	})
 }
 
+// TestBackfillPages: posts of one millisecond on both sides of a page's end are all read.
+func TestBackfillPages(t *testing.T) {
+	bubble(t, fake.Options{SameMilli: true}, func(t *testing.T, f *fake.Server) {
+		e := newEar()
+		a := start(t, f, configFor(f), e.sink)
+		wait(time.Minute)
+		f.SetDown(true)
+		f.Cut()
+		want := map[string]bool{}
+		for i := range 1400 {
+			text := fmt.Sprint("missed ", i)
+			want[text] = true
+			_, err := f.Say(alice, ops, text)
+			require.NoError(t, err)
+			if i%3 == 2 { // 200 is no multiple of it
+				wait(time.Millisecond)
+			}
+		}
+		wait(10 * time.Minute)
+		f.SetDown(false)
+		wait(10 * time.Minute)
+		for _, text := range e.texts() {
+			require.True(t, want[text], text)
+			delete(want, text)
+		}
+		require.Empty(t, want)
+		require.Len(t, a.Status().Gaps, 1)
+	})
+}
+
 // TestTwoGaps: a second gap while the first is being filled is filled too, and nothing that was said live in between hides it.
 func TestTwoGaps(t *testing.T) {
 	bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {

@@ -91,6 +91,7 @@ func harness(opt fake.Options, change func(*mattermost.Config)) func(testing.TB)
 		people(f)
 		var client *http.Client
 		kept := &shelf{}
+		var last *mattermost.Adapter
 		open := func() (adapter.Adapter, error) {
 			cfg := configFor(f)
 			cfg.Positions = kept
@@ -99,6 +100,7 @@ func harness(opt fake.Options, change func(*mattermost.Config)) func(testing.TB)
 			a, err := mattermost.New(cfg)
 			if err == nil {
 				f.SetCallback(a.HTTPHandler())
+				last = a
 			}
 			return a, err
 		}
@@ -108,10 +110,21 @@ func harness(opt fake.Options, change func(*mattermost.Config)) func(testing.TB)
 		h := adaptertest.Harness{
 			Bubble: true, Wait: 10 * time.Minute, Settle: 2 * time.Second,
 			Users: []string{alice, bob}, Rooms: []string{ops, dev},
-			Missing:   adaptertest.Missing{Room: fake.ID("noroom"), User: fake.ID("nobody"), Message: fake.ID("nopost"), File: fake.ID("nofile")},
-			Open:      open,
-			Say:       f.Say,
-			Connected: func(ctx context.Context) error { return f.Await(ctx, f.Connected) },
+			Missing: adaptertest.Missing{Room: fake.ID("noroom"), User: fake.ID("nobody"), Message: fake.ID("nopost"), File: fake.ID("nofile")},
+			Open:    open,
+			Say:     f.Say,
+			Connected: func(ctx context.Context) error {
+				if err := f.Await(ctx, f.Connected); err != nil { // perhaps it is the connection of the process before
+					return err
+				}
+				for !last.Status().Connected {
+					if ctx.Err() != nil {
+						return ctx.Err()
+					}
+					wait(time.Millisecond)
+				}
+				return nil
+			},
 			Mention: func(user, room, text string) error {
 				_, err := f.Say(user, room, "@starling "+text)
 				return err

@@ -499,7 +499,7 @@ func TestAnswers(t *testing.T) {
 		ev := e.heard()[len(e.heard())-1]
 		require.NotContains(t, ev.Origin, "public.example")
 		for _, origin := range []string{"", "{", `{"k":"command"}`, strings.Replace(ev.Origin, `"h":"`, `"h":"../../`, 1), strings.Replace(ev.Origin, alice, bob, 1)} {
-			_, err := a.Send(t.Context(), &adapter.Message{To: to(ops), Text: "forged", Only: alice, Origin: origin})
+			_, err := a.Send(t.Context(), &adapter.Message{To: to(outside), Text: "forged", Only: alice, Origin: origin})
 			require.ErrorIs(t, err, adapter.ErrUnsupported, origin)
 		}
 		require.Empty(t, f.Find("forged"))

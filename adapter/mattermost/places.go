@@ -48,8 +48,9 @@ type place struct {
 	filling  int64 // failed, while a filling is to bring it
 	frozen   bool  // a gap is being filled: stable stays
 	tookAt   time.Time
-	fresh    bool // it was stored shortly after a message: another of the same moment may not have come
-	known    bool // what the store has of it was read
+	fresh    bool  // it was stored shortly after a message: another of the same moment may not have come
+	known    bool  // what the store has of it was read
+	first    int64 // the oldest message that came; what is as new as it was said after the bot came
 	dirty    bool
 }
 
@@ -82,8 +83,20 @@ func (p *places) offered(room, id string, at int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if pl := p.room(room); pl != nil && at > 0 {
+		pl.came(at)
 		pl.open[id] = at
 		pl.back(at)
+	}
+}
+
+// came notes that a message came.
+func (pl *place) came(at int64) {
+	if pl.first == 0 {
+		pl.first = at
+	}
+	pl.first = min(pl.first, at)
+	if pl.floor > at {
+		pl.floor, pl.dirty = at, true
 	}
 }
 
@@ -102,6 +115,7 @@ func (p *places) heard(room, id string, at int64, safe bool) {
 	if pl == nil || at <= 0 {
 		return
 	}
+	pl.came(at)
 	delete(pl.open, id)
 	if safe {
 		pl.take(id, at)
@@ -232,7 +246,10 @@ func (p *places) load(ctx context.Context, room string, begin int64, fresh bool)
 	if pl.parse(stored) {
 		return true, nil
 	}
-	from := pl.before(begin + 1) // what came meanwhile and is not taken was said after the bot came
+	from := begin
+	if pl.first > 0 {
+		from = min(from, pl.first-1)
+	}
 	pl.stable, pl.floor, pl.dirty = from, from+1, true
 	return !fresh || pl.failed > 0, nil
 }

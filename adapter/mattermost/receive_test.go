@@ -15,6 +15,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/mattermost/mattermost-server/v6/model"
 	"github.com/stretchr/testify/require"
 
 	"github.com/starlingbot/starling/adapter"
@@ -180,6 +181,25 @@ func TestMentioned(t *testing.T) {
 	require.False(t, has(mentioned("x @starlings"), "starling"))
 }
 
+// TestKinds: what sort of account somebody has; of whom nothing is known is no member.
+func TestKinds(t *testing.T) {
+	a := quietAdapter(t)
+	remote, own := "remote", ""
+	for want, users := range map[adapter.UserKind][]*model.User{
+		adapter.KindUnknown:     {{}, {RemoteId: &own}},
+		adapter.KindMember:      {{Roles: "system_user"}, {Roles: "system_user", RemoteId: &own}, {Roles: "system_admin system_user"}},
+		adapter.KindGuest:       {{Roles: "system_guest"}},
+		adapter.KindBot:         {{Roles: "system_user", IsBot: true}},
+		adapter.KindExternal:    {{Roles: "system_user", RemoteId: &remote}},
+		adapter.KindDeactivated: {{Roles: "system_user", DeleteAt: 1}, {Roles: "system_user", IsBot: true, DeleteAt: 1}},
+	} {
+		for _, u := range users {
+			require.Equal(t, want, a.userOf(u).Kind, u.Roles)
+		}
+	}
+	require.NoError(t, a.Close())
+}
+
 // TestTexts: the same text is known again, within the bound.
 func TestTexts(t *testing.T) {
 	t.Parallel()
@@ -232,6 +252,15 @@ func TestPlaces(t *testing.T) {
 	p.freeze() // a second gap
 	p.filled("r", 1_000_400, true, gap)
 	require.True(t, p.rooms["r"].frozen, "an earlier filling does not end a later gap")
+
+	p.offered("s", "a", 500) // before the list of the rooms came, in which it is
+	_, err = p.load(t.Context(), "s", 700, true)
+	require.NoError(t, err)
+	begin, _, _ = p.from("s")
+	require.EqualValues(t, 500, begin, "what came shows that the bot was there")
+	p.offered("s", "b", 499)
+	begin, _, _ = p.from("s")
+	require.EqualValues(t, 499, begin)
 
 	var q place
 	require.True(t, q.parse("1000000.1000001+ id1 id2"))
