@@ -48,9 +48,6 @@ func (g *Guard) askFactor(ctx context.Context, r *handler.Request, in *handler.I
 	if !enrolled {
 		return g.deny(ctx, r, in, verdict{rule: "factor", why: whyFactor})
 	}
-	if err := r.Direct(ctx, "To run this, say \"code\" and your code to me here, within %s:\n```\n%s\n```", handler.AskFor, in.Line); err != nil {
-		return &handler.UserError{Text: adapter.Format("%s: that needs a second factor, and I cannot talk to you in private here.", u), Err: err}
-	}
 	h := in.Hold(r, handler.HeldFactor)
 	h.Since = time.Now().UTC()
 	h.Expires = h.Since.Add(handler.AskFor)
@@ -59,14 +56,26 @@ func (g *Guard) askFactor(ctx context.Context, r *handler.Request, in *handler.I
 	if err != nil {
 		return g.deny(ctx, r, in, verdict{rule: "factor", why: whyStore, err: err})
 	}
-	if other != nil { // said twice, it runs once
-		return refused(handler.HeldFactor)
+	if other == nil { // else it was said twice, and runs once
+		again, err := holder.Hold(ctx, r, h)
+		if err != nil {
+			return err
+		}
+		if again != nil {
+			if again.Hash == "" { // this event has come before, and the code was given since
+				return refused(handler.HeldFactor)
+			}
+			h = again
+		}
 	}
-	again, err := holder.Hold(ctx, r, h)
-	if err != nil {
-		return err
+	// It waits before the code is asked for: who gives it at once finds it.
+	if err := r.Direct(ctx, "To run this, say \"code\" and your code to me here, within %s:\n```\n%s\n```", handler.AskFor, in.Line); err != nil {
+		if other == nil {
+			err = errors.Join(err, forget(ctx, r, h.ID))
+		}
+		return &handler.UserError{Text: adapter.Format("%s: that needs a second factor, and I cannot talk to you in private here.", u), Err: err}
 	}
-	if again != nil && again.Hash == "" { // this event has come before, and the code was given since
+	if other != nil {
 		return refused(handler.HeldFactor)
 	}
 	rec := record(r, in, audit.PhaseAsked)
@@ -78,6 +87,16 @@ func (g *Guard) askFactor(ctx context.Context, r *handler.Request, in *handler.I
 		}
 	}
 	return refused(handler.HeldFactor)
+}
+
+// forget drops a request that nobody can answer.
+func forget(ctx context.Context, r *handler.Request, id string) error {
+	holder := r.Holder(permit.Proof{})
+	h, err := holder.Held(ctx, id)
+	if err != nil || h == nil {
+		return err
+	}
+	return holder.DropHeld(ctx, r, h, "dropped")
 }
 
 func (g *Guard) enrolled(ctx context.Context, u adapter.User) (ok bool, err error) {

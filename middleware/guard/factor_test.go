@@ -119,6 +119,10 @@ func TestNoPrivateRoomNoFactor(t *testing.T) {
 	w.Expect("#ops", "@bob: that needs a second factor, and I cannot talk to you in private here.")
 	w.ExpectSilence()
 	require.Zero(t, w.ran.Load())
+	w.Idle()
+	for e, err := range w.store.List(ctx, "_/held/") {
+		t.Errorf("what nobody can answer is kept: %s (%v)", e.Key, err)
+	}
 }
 
 // Confirmation, second factor and approval, in this order, and each over a restart; the roles are read again at the end.
