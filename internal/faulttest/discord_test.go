@@ -12,9 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Shopify/toxiproxy/v2"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
 	"github.com/starlingbot/starling/adapter"
@@ -30,11 +27,8 @@ func TestDiscordProxy(t *testing.T) {
 	const user, room = "200000000000000001", "300000000000000001"
 	f, err := discordfake.Listen(discordfake.Options{Heartbeat: time.Second})
 	require.NoError(t, err)
-	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
-	proxy := toxiproxy.NewProxy(server, "discord", "127.0.0.1:0", f.Host())
-	require.NoError(t, proxy.Start())
-	defer proxy.Stop()
-	f.SetGatewayVia(proxy.Listen)
+	proxy := newProxy(t, f.Host())
+	f.SetGatewayVia(proxy.addr())
 	f.AddUser(discordfake.User{ID: user, Name: "alice"})
 	f.AddChannel(discordfake.Channel{ID: room, Name: "ops"})
 
@@ -77,21 +71,18 @@ func TestDiscordProxy(t *testing.T) {
 		}
 	}
 	toxic := func(json string) func() {
-		return func() {
-			_, err := proxy.Toxics.AddToxicJson(strings.NewReader(json))
-			require.NoError(t, err)
-		}
+		return func() { proxy.toxic(json) }
 	}
 	faults := map[string]func(){
-		"01 reset":               toxic(`{"name":"t","type":"reset_peer","stream":"downstream","attributes":{"timeout":0}}`),
-		"02 cut in a frame":      toxic(`{"name":"t","type":"limit_data","stream":"downstream","attributes":{"bytes":3333}}`),
-		"03 timeout":             toxic(`{"name":"t","type":"timeout","stream":"downstream","attributes":{"timeout":300}}`),
-		"04 slow close":          toxic(`{"name":"t","type":"slow_close","stream":"downstream","attributes":{"delay":200}}`),
-		"05 sliced, then cut":    toxic(`{"name":"t","type":"slicer","stream":"downstream","attributes":{"average_size":64,"size_variation":32,"delay":10}}`),
-		"06 reset upwards":       toxic(`{"name":"t","type":"reset_peer","stream":"upstream","attributes":{"timeout":0}}`),
-		"07 cut in a heartbeat":  toxic(`{"name":"t","type":"limit_data","stream":"upstream","attributes":{"bytes":20}}`),
-		"08 slow, then cut":      toxic(`{"name":"t","type":"latency","stream":"downstream","attributes":{"latency":200,"jitter":100}}`),
-		"09 thin, then cut":      toxic(`{"name":"t","type":"bandwidth","stream":"downstream","attributes":{"rate":20}}`),
+		"01 reset":               toxic(`{"type":"reset_peer","stream":"downstream","attributes":{"timeout":0}}`),
+		"02 cut in a frame":      toxic(`{"type":"limit_data","stream":"downstream","attributes":{"bytes":3333}}`),
+		"03 timeout":             toxic(`{"type":"timeout","stream":"downstream","attributes":{"timeout":300}}`),
+		"04 slow close":          toxic(`{"type":"slow_close","stream":"downstream","attributes":{"delay":200}}`),
+		"05 sliced, then cut":    toxic(`{"type":"slicer","stream":"downstream","attributes":{"average_size":64,"size_variation":32,"delay":10}}`),
+		"06 reset upwards":       toxic(`{"type":"reset_peer","stream":"upstream","attributes":{"timeout":0}}`),
+		"07 cut in a heartbeat":  toxic(`{"type":"limit_data","stream":"upstream","attributes":{"bytes":20}}`),
+		"08 slow, then cut":      toxic(`{"type":"latency","stream":"downstream","attributes":{"latency":200,"jitter":100}}`),
+		"09 thin, then cut":      toxic(`{"type":"bandwidth","stream":"downstream","attributes":{"rate":20}}`),
 		"10 the session is gone": f.DropSessions,
 	}
 	var down []time.Duration
@@ -107,10 +98,8 @@ func TestDiscordProxy(t *testing.T) {
 		say(10)
 		tick(400 * time.Millisecond)
 		cut := time.Now()
-		proxy.Stop() // whatever the toxic did, now it is cut
-		proxy.Toxics.ResetToxics(ctx)
-		require.NoError(t, proxy.Start())
-		f.SetGatewayVia(proxy.Listen)
+		proxy.cut() // whatever the toxic did, now it is cut
+		f.SetGatewayVia(proxy.addr())
 		say(5)
 		until(name, func() bool { return has(offered[len(offered)-1]) })
 		down = append(down, time.Since(cut))

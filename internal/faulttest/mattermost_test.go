@@ -14,10 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Shopify/toxiproxy/v2"
 	"github.com/gorilla/websocket"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
 	"github.com/starlingbot/starling/adapter"
@@ -33,16 +30,13 @@ func TestMattermostProxy(t *testing.T) {
 	}
 	f, err := mattermostfake.Listen(mattermostfake.Options{Queue: 1 << 16, Dead: 1 << 12})
 	require.NoError(t, err)
-	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
-	proxy := toxiproxy.NewProxy(server, "mattermost", "127.0.0.1:0", f.Host())
-	require.NoError(t, proxy.Start())
-	defer proxy.Stop()
+	proxy := newProxy(t, f.Host())
 	alice, room := mattermostfake.ID("alice"), mattermostfake.ID("ops")
 	f.AddUser(mattermostfake.User{ID: alice, Name: "alice"})
 	f.AddRoom(mattermostfake.Room{ID: room, Name: "ops", Members: []string{alice}})
 
 	var mu sync.Mutex
-	where := proxy.Listen // it moves when the proxy is started again
+	where := proxy.addr() // it moves when the proxy is started again
 	through := func(ctx context.Context, network, _ string) (net.Conn, error) {
 		mu.Lock()
 		to := where
@@ -112,17 +106,14 @@ func TestMattermostProxy(t *testing.T) {
 		say(5)
 		tick(100 * time.Millisecond)
 		if c.toxic != "" {
-			_, err := proxy.Toxics.AddToxicJson(strings.NewReader(strings.Replace(c.toxic, "{", `{"name":"t",`, 1)))
-			require.NoError(t, err)
+			proxy.toxic(c.toxic)
 		}
 		say(10)
 		tick(300 * time.Millisecond)
 		cut := time.Now()
-		proxy.Stop() // whatever the toxic did, now it is cut
-		proxy.Toxics.ResetToxics(ctx)
-		require.NoError(t, proxy.Start())
+		proxy.cut() // whatever the toxic did, now it is cut
 		mu.Lock()
-		where = proxy.Listen
+		where = proxy.addr()
 		mu.Unlock()
 		say(5)
 		until(60*time.Second, c.name, all)

@@ -14,9 +14,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/Shopify/toxiproxy/v2"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -216,11 +213,8 @@ func TestSlackProxy(t *testing.T) {
 	}
 	f, err := slackfake.Listen(slackfake.Options{Retry: []time.Duration{0, time.Second, 5 * time.Second, 10 * time.Second, 20 * time.Second}, AckWithin: time.Second, PingEvery: time.Second})
 	require.NoError(t, err)
-	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
-	proxy := toxiproxy.NewProxy(server, "slack", "127.0.0.1:0", f.Host())
-	require.NoError(t, proxy.Start())
-	defer proxy.Stop()
-	f.SetSocketVia(proxy.Listen)
+	proxy := newProxy(t, f.Host())
+	f.SetSocketVia(proxy.addr())
 	f.AddUser(slackfake.User{ID: "U1", Name: "ann"})
 	f.AddRoom(slackfake.Room{ID: "C01", Name: "ops"})
 
@@ -245,22 +239,18 @@ func TestSlackProxy(t *testing.T) {
 	}
 	tick := func(d time.Duration) { <-time.After(d) }
 	toxic := func(json string) func() {
-		return func() {
-			_, err := proxy.Toxics.AddToxicJson(strings.NewReader(json))
-			require.NoError(t, err)
-		}
+		return func() { proxy.toxic(json) }
 	}
-	heal := func() { proxy.Toxics.ResetToxics(ctx) }
 	faults := map[string]func(){
-		"01 reset":             toxic(`{"name":"t","type":"reset_peer","stream":"downstream","attributes":{"timeout":0}}`),
-		"02 cut in a frame":    toxic(`{"name":"t","type":"limit_data","stream":"downstream","attributes":{"bytes":3333}}`),
-		"03 timeout":           toxic(`{"name":"t","type":"timeout","stream":"downstream","attributes":{"timeout":300}}`),
-		"04 slow close":        toxic(`{"name":"t","type":"slow_close","stream":"downstream","attributes":{"delay":200}}`),
-		"05 sliced, then cut":  toxic(`{"name":"t","type":"slicer","stream":"downstream","attributes":{"average_size":64,"size_variation":32,"delay":10}}`),
-		"06 reset upwards":     toxic(`{"name":"t","type":"reset_peer","stream":"upstream","attributes":{"timeout":0}}`),
-		"07 cut in an ack":     toxic(`{"name":"t","type":"limit_data","stream":"upstream","attributes":{"bytes":200}}`),
-		"08 slow, then cut":    toxic(`{"name":"t","type":"latency","stream":"downstream","attributes":{"latency":200,"jitter":100}}`),
-		"09 thin, then cut":    toxic(`{"name":"t","type":"bandwidth","stream":"downstream","attributes":{"rate":20}}`),
+		"01 reset":             toxic(`{"type":"reset_peer","stream":"downstream","attributes":{"timeout":0}}`),
+		"02 cut in a frame":    toxic(`{"type":"limit_data","stream":"downstream","attributes":{"bytes":3333}}`),
+		"03 timeout":           toxic(`{"type":"timeout","stream":"downstream","attributes":{"timeout":300}}`),
+		"04 slow close":        toxic(`{"type":"slow_close","stream":"downstream","attributes":{"delay":200}}`),
+		"05 sliced, then cut":  toxic(`{"type":"slicer","stream":"downstream","attributes":{"average_size":64,"size_variation":32,"delay":10}}`),
+		"06 reset upwards":     toxic(`{"type":"reset_peer","stream":"upstream","attributes":{"timeout":0}}`),
+		"07 cut in an ack":     toxic(`{"type":"limit_data","stream":"upstream","attributes":{"bytes":200}}`),
+		"08 slow, then cut":    toxic(`{"type":"latency","stream":"downstream","attributes":{"latency":200,"jitter":100}}`),
+		"09 thin, then cut":    toxic(`{"type":"bandwidth","stream":"downstream","attributes":{"rate":20}}`),
 		"10 the proxy is gone": func() {},
 	}
 	var down []time.Duration
@@ -276,10 +266,8 @@ func TestSlackProxy(t *testing.T) {
 		say(10)
 		tick(400 * time.Millisecond)
 		cut := time.Now()
-		proxy.Stop() // whatever the toxic did, now it is cut
-		heal()
-		require.NoError(t, proxy.Start())
-		f.SetSocketVia(proxy.Listen)
+		proxy.cut() // whatever the toxic did, now it is cut
+		f.SetSocketVia(proxy.addr())
 		limit, stop := context.WithTimeout(ctx, 30*time.Second)
 		require.NoError(t, f.Await(limit, f.Connected), name)
 		down = append(down, time.Since(cut))
