@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -35,6 +36,7 @@ type platform struct {
 	rooms    []*room
 	events   map[string]*event
 	order    []*event // as made
+	left     []*event // of them, what was not yet handled when open last looked
 	conn     *link    // nil: no bot is connected
 	stuck    chan string
 	passed   map[string]int // processes that passed a fail point
@@ -109,7 +111,7 @@ func (p *platform) say() {
 	r.count++
 	ev := &event{id: r.id + "-" + strconv.Itoa(r.count), room: r.id, text: k.name + " " + strconv.Itoa(r.count), kind: k, n: r.count, made: time.Now(), ended: map[string]bool{}}
 	p.events[ev.id] = ev
-	p.order = append(p.order, ev)
+	p.order, p.left = append(p.order, ev), append(p.left, ev)
 	r.queue = append(r.queue, ev)
 }
 
@@ -282,10 +284,11 @@ func (p *platform) firstEnd() <-chan time.Time {
 func (p *platform) open() (unacked, unhandled int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, ev := range p.order {
+	p.left = slices.DeleteFunc(p.left, func(ev *event) bool { return ev.acked != 0 && ev.done() })
+	for _, ev := range p.left {
 		if ev.acked == 0 {
 			unacked++
-		} else if !ev.done() {
+		} else {
 			unhandled++
 		}
 	}
@@ -296,7 +299,7 @@ func (p *platform) open() (unacked, unhandled int) {
 func (p *platform) waiting() (names []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, ev := range p.order {
+	for _, ev := range p.left {
 		if (ev.acked == 0 || !ev.done()) && len(names) < examples {
 			names = append(names, fmt.Sprintf("%s %q (in the log %s; acknowledged %t, begun %d times)", ev.id, ev.text, ev.correlation(), ev.acked != 0, len(ev.begins)))
 		}
