@@ -21,6 +21,7 @@ import (
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/markdown"
+	"github.com/starlingbot/starling/internal/lookup"
 )
 
 // Config is the configuration of an [Adapter]. Token is required.
@@ -94,10 +95,10 @@ type Adapter struct {
 	ending sync.Mutex     // orders the start of look-ups before the end of base
 	work   sync.WaitGroup // look-ups under way
 
-	users    *cache[adapter.User]
-	channels *cache[channel]
-	kinds    *cache[adapter.UserKind] // by user id: what somebody is where no event says it
-	index    *cache[nameIndex]
+	users    *lookup.Cache[adapter.User]
+	channels *lookup.Cache[channel]
+	kinds    *lookup.Cache[adapter.UserKind] // by user id: what somebody is where no event says it
+	index    *lookup.Cache[nameIndex]
 	guilds   guilds
 	pace     pacer
 	limits   limits
@@ -183,10 +184,10 @@ func New(cfg Config) (*Adapter, error) {
 	a.rest.Client = &http.Client{Transport: a.http}
 	a.rest.LogLevel = -1                                            // it writes to the standard logger, addresses too
 	a.rest.MaxRestRetries, a.rest.ShouldRetryOnRateLimit = 0, false // what it retries may post twice, and it waits without a context
-	a.users = newCache[adapter.User](a, cfg.CacheUsers, cfg.CacheFor)
-	a.channels = newCache[channel](a, cfg.CacheRooms, cfg.CacheFor)
-	a.kinds = newCache[adapter.UserKind](a, cfg.CacheUsers, cfg.CacheFor)
-	a.index = newCache[nameIndex](a, 2, cfg.CacheFor)
+	a.users = lookup.New[adapter.User](a.base, a.begin, cfg.CacheUsers, cfg.CacheFor)
+	a.channels = lookup.New[channel](a.base, a.begin, cfg.CacheRooms, cfg.CacheFor)
+	a.kinds = lookup.New[adapter.UserKind](a.base, a.begin, cfg.CacheUsers, cfg.CacheFor)
+	a.index = lookup.New[nameIndex](a.base, a.begin, 2, cfg.CacheFor)
 	a.guilds.init()
 	a.pace.init()
 	a.places.init(cfg.Positions)

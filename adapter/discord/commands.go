@@ -296,7 +296,8 @@ func describe(s, otherwise string) string {
 	return cutRunes(s, maxDescription)
 }
 
-// optionsOf gives the options of a command, the required ones first, as Discord wants them.
+// optionsOf gives the options of a command, the required ones first, as Discord wants them. A secret is none of them: Discord shows
+// who reads the answer what the command was used with. It is asked for in a form, or in private.
 func optionsOf(c *adapter.CommandSpec) []slashOption {
 	if takesText(c) {
 		return []slashOption{{Type: optionString, Name: textOption, Description: describe(c.Usage, "what follows")}}
@@ -304,7 +305,7 @@ func optionsOf(c *adapter.CommandSpec) []slashOption {
 	var out []slashOption
 	for _, required := range [...]bool{true, false} {
 		for i := range c.Args {
-			if arg := &c.Args[i]; arg.Required == required {
+			if arg := &c.Args[i]; arg.Required == required && !arg.Secret {
 				out = append(out, optionOf(c, arg))
 			}
 		}
@@ -336,7 +337,7 @@ func optionOf(c *adapter.CommandSpec, arg *adapter.ArgSpec) slashOption {
 	o := slashOption{Type: optionType(arg), Name: strings.ToLower(arg.Name), Description: describe(arg.Help, arg.Name), Required: arg.Required}
 	completes := o.Type == optionString || o.Type == optionInteger || o.Type == optionNumber
 	if len(arg.Choices) == 0 || arg.List {
-		o.Autocomplete = completes && c.Complete != nil && !arg.Secret && o.Type == optionString
+		o.Autocomplete = completes && c.Complete != nil && o.Type == optionString
 		return o
 	}
 	if !completes {

@@ -110,7 +110,7 @@ func (a *Adapter) completeUser(ctx context.Context, r *received) {
 		}
 	}
 	if u.Name != "" && r.guild != "" && r.ev.Kind != adapter.KindLeave && a.ours(r.guild) {
-		a.users.put(u.ID, *u) // by which a name that was just read is found
+		a.users.Put(u.ID, *u) // by which a name that was just read is found
 	}
 }
 

@@ -20,7 +20,7 @@ const (
 
 // channelByID looks a room or a thread up.
 func (a *Adapter) channelByID(ctx context.Context, id string) (channel, error) {
-	return a.channels.get(ctx, id, func(ctx context.Context) (channel, error) {
+	return a.channels.Get(ctx, id, func(ctx context.Context) (channel, error) {
 		var c wireChannel
 		if !isID(id) {
 			return channel{}, fmt.Errorf("discord: look up the room %q: %w: ids are numbers", id, adapter.ErrNotFound)
@@ -55,7 +55,7 @@ func (a *Adapter) place(ctx context.Context, id string) (adapter.Room, string, e
 
 // userByID looks a user up.
 func (a *Adapter) userByID(ctx context.Context, id string) (adapter.User, error) {
-	return a.users.get(ctx, id, func(ctx context.Context) (adapter.User, error) {
+	return a.users.Get(ctx, id, func(ctx context.Context) (adapter.User, error) {
 		if !isID(id) {
 			return adapter.User{}, fmt.Errorf("discord: look up the user %q: %w: ids are numbers", id, adapter.ErrNotFound)
 		}
@@ -94,7 +94,7 @@ func (a *Adapter) memberKind(guild string, m *wireMember) adapter.UserKind {
 // kindOf asks the servers whether somebody is their member. Somebody of none of them is external. An error comes with
 // KindUnknown, which is treated as a guest.
 func (a *Adapter) kindOf(ctx context.Context, user string) (adapter.UserKind, error) {
-	return a.kinds.get(ctx, user, func(ctx context.Context) (adapter.UserKind, error) {
+	return a.kinds.Get(ctx, user, func(ctx context.Context) (adapter.UserKind, error) {
 		servers := a.cfg.Guilds
 		if len(servers) == 0 {
 			if servers = a.guilds.ids(); len(servers) == 0 {
@@ -177,7 +177,7 @@ func (a *Adapter) User(ctx context.Context, query string) (adapter.User, error) 
 // search finds users by name.
 func (a *Adapter) search(ctx context.Context, name string) (nameIndex, error) {
 	found := nameIndex{}
-	a.users.each(func(id string, u adapter.User) {
+	a.users.Each(func(id string, u adapter.User) {
 		if strings.EqualFold(u.Name, name) {
 			found.add(u.Name, id)
 		}
@@ -222,7 +222,7 @@ func (a *Adapter) Room(ctx context.Context, query string) (adapter.Room, error) 
 	}
 	id := query
 	if name, ok := strings.CutPrefix(query, "#"); ok {
-		index, err := a.index.get(ctx, "rooms", a.indexRooms)
+		index, err := a.index.Get(ctx, "rooms", a.indexRooms)
 		if err == nil {
 			id, err = index.pick(name)
 		}
@@ -256,7 +256,7 @@ func (a *Adapter) indexRooms(ctx context.Context) (nameIndex, error) {
 			if c.GuildID == "" {
 				c.GuildID = g.ID
 			}
-			a.channels.put(c.ID, channelOf(c))
+			a.channels.Put(c.ID, channelOf(c))
 			index.add(c.Name, c.ID)
 		}
 	}
@@ -279,6 +279,6 @@ func (a *Adapter) OpenDirect(ctx context.Context, userID string) (adapter.Room, 
 		return adapter.Room{}, err
 	}
 	c.Recipients = []wireUser{{ID: userID}}
-	a.channels.put(c.ID, channelOf(&c))
+	a.channels.Put(c.ID, channelOf(&c))
 	return adapter.Room{ID: c.ID, Kind: adapter.RoomDirect}, nil
 }

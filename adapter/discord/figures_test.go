@@ -32,22 +32,22 @@ func TestCacheSize(t *testing.T) {
 	before := heap()
 	id := func(kind, i int) string { return fmt.Sprintf("%d%017d", kind, i) }
 	for i := range 10_000 {
-		a.users.put(id(2, i), adapter.User{Adapter: "discord", ID: id(2, i), Name: fmt.Sprintf("Some Body the %d", i), Kind: adapter.KindMember})
-		a.kinds.put(id(2, i), adapter.KindMember)
+		a.users.Put(id(2, i), adapter.User{Adapter: "discord", ID: id(2, i), Name: fmt.Sprintf("Some Body the %d", i), Kind: adapter.KindMember})
+		a.kinds.Put(id(2, i), adapter.KindMember)
 	}
 	for i := range 5_000 {
-		a.channels.put(id(3, i), channel{id: id(3, i), guild: id(1, 1), name: fmt.Sprintf("project-with-a-long-name-%d", i)})
+		a.channels.Put(id(3, i), channel{id: id(3, i), guild: id(1, 1), name: fmt.Sprintf("project-with-a-long-name-%d", i)})
 		a.places.heard(id(3, i), id(4, i), i%10 == 0)
 	}
 	size := heap() - before
 	t.Logf("10,000 users and 5,000 rooms: %.1f MiB", float64(size)/(1<<20))
 	require.LessOrEqual(t, size, int64(25<<20))
 	for i := range 50_000 {
-		a.users.put(fmt.Sprint("x", i), adapter.User{})
+		a.users.Put(fmt.Sprint("x", i), adapter.User{})
 		a.spoken.note(id(5, i), "x", false)
 		a.places.heard(id(6, i), id(4, i), true)
 	}
-	require.Equal(t, 20_000, a.users.len())
+	require.Equal(t, 20_000, a.users.Len())
 	require.LessOrEqual(t, len(a.spoken.now)+len(a.spoken.old), 2*maxSpoken)
 	require.Len(t, a.places.all, maxPlaces)
 	require.LessOrEqual(t, len(a.places.directs), maxDirects)
@@ -81,7 +81,7 @@ func frames(tb testing.TB, n int) [][]byte {
 // under 20 us beyond what the library's own decoding costs (BenchmarkLibrary).
 func BenchmarkSocketToSink(b *testing.B) {
 	a := quietAdapter(b)
-	a.channels.put("290926798999357250", channel{id: "290926798999357250", guild: "290926798626357999", name: "ops"})
+	a.channels.Put("290926798999357250", channel{id: "290926798999357250", guild: "290926798626357999", name: "ops"})
 	ctx, cancel := context.WithCancel(b.Context())
 	took := make(chan struct{}, 1)
 	in := newIntake(ctx, a, func(context.Context, *adapter.Event) error { took <- struct{}{}; return nil })

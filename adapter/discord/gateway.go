@@ -402,10 +402,10 @@ func (g *gateway) server(ctx context.Context, f *frame) {
 	for _, list := range [][]wireChannel{s.Channels, s.Threads} {
 		for i := range list {
 			list[i].GuildID = s.ID // left out there
-			a.channels.put(list[i].ID, channelOf(&list[i]))
+			a.channels.Put(list[i].ID, channelOf(&list[i]))
 		}
 	}
-	a.index.forget("rooms")
+	a.index.Forget("rooms")
 	me := ""
 	if id := a.me.Load(); id != nil {
 		me = id.user

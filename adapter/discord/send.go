@@ -134,10 +134,10 @@ func (a *Adapter) startThread(ctx context.Context, to adapter.Address, body *pay
 		if c.ParentID == "" {
 			c.ParentID = to.Room
 		}
-		a.channels.put(c.ID, channelOf(&c))
+		a.channels.Put(c.ID, channelOf(&c))
 		return c.ID, nil
 	case hasCode(err, 160004): // somebody else just did
-		a.channels.forget(to.Thread)
+		a.channels.Forget(to.Thread)
 		return to.Thread, nil
 	case errors.Is(err, errors.ErrUnsupported):
 		body.Reference = &reference{Message: to.Thread}

@@ -150,12 +150,12 @@ func (a *Adapter) learn(kind string, raw json.RawMessage) (topic *wireChannel, k
 		if err := json.Unmarshal(raw, &c); err != nil {
 			return nil, true, err
 		}
-		a.index.forget("rooms")
+		a.index.Forget("rooms")
 		if kind == "CHANNEL_DELETE" || kind == "THREAD_DELETE" {
-			a.channels.forget(c.ID)
+			a.channels.Forget(c.ID)
 			return nil, true, nil
 		}
-		a.channels.put(c.ID, channelOf(&c))
+		a.channels.Put(c.ID, channelOf(&c))
 		if !isThread(c.Type) {
 			a.guilds.mu.Lock()
 			changed := a.guilds.topic(&c)
@@ -172,7 +172,7 @@ func (a *Adapter) learn(kind string, raw json.RawMessage) (topic *wireChannel, k
 			return nil, true, err
 		}
 		for i := range list.Threads {
-			a.channels.put(list.Threads[i].ID, channelOf(&list.Threads[i]))
+			a.channels.Put(list.Threads[i].ID, channelOf(&list.Threads[i]))
 		}
 	case "GUILD_UPDATE":
 		var s wireGuild
@@ -196,7 +196,7 @@ func (a *Adapter) learn(kind string, raw json.RawMessage) (topic *wireChannel, k
 			delete(a.guilds.all, s.ID)
 		}
 		a.guilds.mu.Unlock()
-		a.index.forget("rooms")
+		a.index.Forget("rooms")
 	case "GUILD_ROLE_CREATE", "GUILD_ROLE_UPDATE":
 		var r struct {
 			Role wireRole `json:"role"`
@@ -228,8 +228,8 @@ func (a *Adapter) learn(kind string, raw json.RawMessage) (topic *wireChannel, k
 		}
 		for _, id := range []string{m.ID, m.User.ID} {
 			if id != "" {
-				a.users.forget(id)
-				a.kinds.forget(id)
+				a.users.Forget(id)
+				a.kinds.Forget(id)
 			}
 		}
 	case "CHANNEL_PINS_UPDATE", "THREAD_MEMBER_UPDATE", "THREAD_MEMBERS_UPDATE", "TYPING_START", "PRESENCE_UPDATE", "VOICE_STATE_UPDATE", "VOICE_SERVER_UPDATE",

@@ -20,6 +20,7 @@ import (
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/markdown"
+	"github.com/starlingbot/starling/internal/lookup"
 )
 
 // Config is the configuration of an [Adapter]. URL and Token are required.
@@ -105,10 +106,10 @@ type Adapter struct {
 	ending sync.Mutex     // orders the start of look-ups before the end of base
 	work   sync.WaitGroup // look-ups under way
 
-	users    *cache[adapter.User]
-	byName   *cache[string] // "@name" and "#name" -> id
-	rooms    *cache[room]
-	posts    *cache[posted] // of the bot, with buttons
+	users    *lookup.Cache[adapter.User]
+	byName   *lookup.Cache[string] // "@name" and "#name" -> id
+	rooms    *lookup.Cache[room]
+	posts    *lookup.Cache[posted] // of the bot, with buttons
 	pace     pacer
 	places   places
 	said     texts
@@ -163,10 +164,10 @@ func New(cfg Config) (*Adapter, error) {
 	a.http = newClient(a, cfg.HTTPClient)
 	a.api = a.http.library(cfg.URL, cfg.Token)
 	a.seal = newSealer(cfg)
-	a.users = newCache[adapter.User](a, cfg.CacheUsers, cfg.CacheFor)
-	a.byName = newCache[string](a, cfg.CacheUsers, cfg.CacheFor)
-	a.rooms = newCache[room](a, cfg.CacheRooms, cfg.CacheFor)
-	a.posts = newCache[posted](a, maxPosted, cfg.CacheFor)
+	a.users = lookup.New[adapter.User](a.base, a.begin, cfg.CacheUsers, cfg.CacheFor)
+	a.byName = lookup.New[string](a.base, a.begin, cfg.CacheUsers, cfg.CacheFor)
+	a.rooms = lookup.New[room](a.base, a.begin, cfg.CacheRooms, cfg.CacheFor)
+	a.posts = lookup.New[posted](a.base, a.begin, maxPosted, cfg.CacheFor)
 	a.places.init(cfg.Positions)
 	a.said.init()
 	a.waiting.init()

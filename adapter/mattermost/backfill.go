@@ -107,7 +107,7 @@ func (a *Adapter) ownRooms(ctx context.Context) ([]*model.Channel, error) {
 		return nil, err
 	}
 	for _, ch := range list {
-		a.rooms.put(ch.Id, a.roomOf(ch))
+		a.rooms.Put(ch.Id, a.roomOf(ch))
 	}
 	return list, nil
 }

@@ -133,7 +133,7 @@ func (a *Adapter) readClick(ctx context.Context, body []byte, now time.Time) (*c
 
 // postedByID asks for a message with buttons.
 func (a *Adapter) postedByID(ctx context.Context, id string) (posted, error) {
-	return a.posts.get(ctx, id, func(ctx context.Context) (posted, error) {
+	return a.posts.Get(ctx, id, func(ctx context.Context) (posted, error) {
 		p, resp, err := a.with(ctx).GetPost(id, "")
 		if err != nil {
 			return posted{}, a.fail("look up a message", resp, err)

@@ -62,7 +62,7 @@ func (a *Adapter) Edit(ctx context.Context, ref adapter.Ref, m *adapter.Message)
 	if err := a.changed(ctx, "edit", ref.ID, resp, err); err != nil {
 		return err
 	}
-	a.posts.forget(ref.ID)
+	a.posts.Forget(ref.ID)
 	return nil
 }
 

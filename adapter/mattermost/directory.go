@@ -22,7 +22,7 @@ func (a *Adapter) userByID(ctx context.Context, id string) (adapter.User, error)
 	if !model.IsValidId(id) { // it would be part of a path
 		return adapter.User{}, fmt.Errorf("mattermost: look up the user %q: %w", id, adapter.ErrNotFound)
 	}
-	return a.users.get(ctx, id, func(ctx context.Context) (adapter.User, error) {
+	return a.users.Get(ctx, id, func(ctx context.Context) (adapter.User, error) {
 		u, resp, err := a.with(ctx).GetUser(id, "")
 		if err != nil {
 			return adapter.User{}, a.fail("look up the user "+id, resp, err)
@@ -57,7 +57,7 @@ func (a *Adapter) roomByID(ctx context.Context, id string) (room, error) {
 	if !model.IsValidId(id) {
 		return room{}, fmt.Errorf("mattermost: look up the room %q: %w", id, adapter.ErrNotFound)
 	}
-	return a.rooms.get(ctx, id, func(ctx context.Context) (room, error) {
+	return a.rooms.Get(ctx, id, func(ctx context.Context) (room, error) {
 		c, resp, err := a.with(ctx).GetChannel(id, "")
 		if err != nil {
 			return room{}, a.fail("look up the room "+id, resp, err)
@@ -122,7 +122,7 @@ func (a *Adapter) userID(ctx context.Context, name string) (string, error) {
 	if !validName(name) {
 		return "", adapter.ErrNotFound
 	}
-	return a.byName.get(ctx, "@"+name, func(ctx context.Context) (string, error) {
+	return a.byName.Get(ctx, "@"+name, func(ctx context.Context) (string, error) {
 		u, resp, err := a.with(ctx).GetUserByUsername(name, "")
 		if err != nil {
 			return "", a.fail("look up the user @"+name, resp, err)
@@ -130,7 +130,7 @@ func (a *Adapter) userID(ctx context.Context, name string) (string, error) {
 		if strings.ToLower(u.Username) != name || !model.IsValidId(u.Id) {
 			return "", fmt.Errorf("mattermost: look up the user @%s: the answer is of another one", name)
 		}
-		a.users.put(u.Id, a.userOf(u))
+		a.users.Put(u.Id, a.userOf(u))
 		return u.Id, nil
 	})
 }
@@ -180,7 +180,7 @@ func (a *Adapter) roomID(ctx context.Context, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return a.byName.get(ctx, "#"+name, func(ctx context.Context) (string, error) {
+	return a.byName.Get(ctx, "#"+name, func(ctx context.Context) (string, error) {
 		c := a.with(ctx)
 		teams, resp, err := c.GetTeamsForUser(me.id, "")
 		if err != nil {
@@ -198,7 +198,7 @@ func (a *Adapter) roomID(ctx context.Context, name string) (string, error) {
 				}
 				return "", a.fail("look up the room #"+name, resp, err)
 			}
-			a.rooms.put(ch.Id, a.roomOf(ch))
+			a.rooms.Put(ch.Id, a.roomOf(ch))
 			found = append(found, ch.Id)
 		}
 		switch len(found) {
@@ -238,28 +238,28 @@ func (a *Adapter) OpenDirect(ctx context.Context, userID string) (adapter.Room, 
 	if r.Kind != adapter.RoomDirect || r.other != userID {
 		return adapter.Room{}, fmt.Errorf("mattermost: open a direct room with %s: the answer is another room", userID)
 	}
-	a.rooms.put(r.ID, r)
+	a.rooms.Put(r.ID, r)
 	return r.Room, nil
 }
 
 // forget drops from the caches what an event makes stale.
 func (a *Adapter) forget(f forget) {
 	if f.user != "" {
-		if old, ok := a.users.peek(f.user); ok {
-			a.byName.forget("@" + strings.ToLower(old.Name))
+		if old, ok := a.users.Peek(f.user); ok {
+			a.byName.Forget("@" + strings.ToLower(old.Name))
 		}
-		a.users.forget(f.user)
+		a.users.Forget(f.user)
 	}
 	if f.room != "" {
-		if old, ok := a.rooms.peek(f.room); ok {
-			a.byName.forget("#" + strings.ToLower(old.Name))
+		if old, ok := a.rooms.Peek(f.room); ok {
+			a.byName.Forget("#" + strings.ToLower(old.Name))
 		}
-		a.rooms.forget(f.room)
+		a.rooms.Forget(f.room)
 	}
 	if f.name != "" {
-		a.byName.forget(f.name)
+		a.byName.Forget(f.name)
 	}
 	if f.everybody {
-		a.users.clear()
+		a.users.Clear()
 	}
 }

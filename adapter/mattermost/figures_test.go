@@ -46,21 +46,21 @@ func TestCacheSize(t *testing.T) {
 	before := heap()
 	for i := range 10_000 {
 		id := fmt.Sprintf("user%022d", i)
-		a.users.put(id, adapter.User{Adapter: "mattermost", Tenant: a.cfg.Tenant, ID: id, Name: fmt.Sprintf("some.body.%d", i), Email: fmt.Sprintf("somebody.%d@company.example", i), Kind: adapter.KindMember})
+		a.users.Put(id, adapter.User{Adapter: "mattermost", Tenant: a.cfg.Tenant, ID: id, Name: fmt.Sprintf("some.body.%d", i), Email: fmt.Sprintf("somebody.%d@company.example", i), Kind: adapter.KindMember})
 	}
 	for i := range 5_000 {
 		id := fmt.Sprintf("room%022d", i)
-		a.rooms.put(id, room{Room: adapter.Room{ID: id, Name: fmt.Sprintf("project-with-a-long-name-%d", i), Kind: adapter.RoomChannel}})
+		a.rooms.Put(id, room{Room: adapter.Room{ID: id, Name: fmt.Sprintf("project-with-a-long-name-%d", i), Kind: adapter.RoomChannel}})
 		a.places.heard(id, "post000000000000000000000x", 1_700_000_000_000, true)
 	}
 	size := heap() - before
 	t.Logf("10,000 users and 5,000 rooms: %.1f MiB", float64(size)/(1<<20))
 	require.LessOrEqual(t, size, int64(25<<20))
 	for i := range 50_000 {
-		a.users.put(fmt.Sprintf("x%025d", i), adapter.User{})
+		a.users.Put(fmt.Sprintf("x%025d", i), adapter.User{})
 		a.said.note(fmt.Sprint(i), "text")
 	}
-	require.Equal(t, 20_000, a.users.len())
+	require.Equal(t, 20_000, a.users.Len())
 	require.LessOrEqual(t, len(a.said.now)+len(a.said.old), 2*maxTexts)
 	for i := range 1000 {
 		a.places.heard("room", fmt.Sprint(i), 1_700_000_000_000, true)
@@ -91,7 +91,7 @@ func postedFrames(tb testing.TB, n, from int) [][]byte {
 // stay under 20 us more than the library takes to decode it, which is not done here.
 func BenchmarkSocketToSink(b *testing.B) {
 	a := quietAdapter(b)
-	a.users.put(fake.ID("alice"), adapter.User{Adapter: "mattermost", Tenant: a.cfg.Tenant, ID: fake.ID("alice"), Name: "alice", Kind: adapter.KindMember})
+	a.users.Put(fake.ID("alice"), adapter.User{Adapter: "mattermost", Tenant: a.cfg.Tenant, ID: fake.ID("alice"), Name: "alice", Kind: adapter.KindMember})
 	ctx, cancel := context.WithCancel(b.Context())
 	took := make(chan struct{}, 1)
 	in := newIntake(ctx, a, func(context.Context, *adapter.Event) error { took <- struct{}{}; return nil })

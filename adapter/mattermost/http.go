@@ -238,7 +238,7 @@ var manyOf = map[string]bool{"user_mentions": true, "user_mentions_ids": true, "
 
 // roomKnown gives what is remembered of a room; its kind is looked up later where it is not.
 func (a *Adapter) roomKnown(id string) adapter.Room {
-	if r, ok := a.rooms.peek(id); ok {
+	if r, ok := a.rooms.Peek(id); ok {
 		return r.Room
 	}
 	return adapter.Room{ID: id}

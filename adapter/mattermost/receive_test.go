@@ -51,7 +51,7 @@ func callbackAdapter(tb testing.TB) *Adapter {
 	a.me.Store(&identity{id: fake.Bot, name: "starling"})
 	names := map[string]string{"job-list": "job list"}
 	a.commands.Store(&names)
-	a.posts.put(fake.ID("post1"), posted{room: fake.ID("ops"), nonce: "nonce", root: fake.ID("root")})
+	a.posts.Put(fake.ID("post1"), posted{room: fake.ID("ops"), nonce: "nonce", root: fake.ID("root")})
 	return a
 }
 

@@ -90,7 +90,7 @@ func (a *Adapter) Send(ctx context.Context, m *adapter.Message) (adapter.Ref, er
 		return adapter.Ref{}, errors.New("mattermost: send: the answer is another message than the one that was sent")
 	}
 	if nonce, ok := props[propNonce].(string); ok {
-		a.posts.put(created.Id, posted{room: created.ChannelId, nonce: nonce, root: created.RootId})
+		a.posts.Put(created.Id, posted{room: created.ChannelId, nonce: nonce, root: created.RootId})
 	}
 	if o, ok := parseOrigin(m.Origin); ok { // the request that waits for an answer need not any more
 		if w := a.waiting.get(o.Wait); w != nil {

@@ -18,6 +18,7 @@ import (
 	slackgo "github.com/slack-go/slack"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/lookup"
 )
 
 // Config is the configuration of an [Adapter]. BotToken is required, and AppToken or SigningSecrets or both.
@@ -83,9 +84,9 @@ type Adapter struct {
 	work   sync.WaitGroup // look-ups under way
 
 	show     renderers
-	users    *cache[adapter.User]
-	rooms    *cache[adapter.Room]
-	index    *cache[nameIndex]
+	users    *lookup.Cache[adapter.User]
+	rooms    *lookup.Cache[adapter.Room]
+	index    *lookup.Cache[nameIndex]
 	pace     pacer
 	places   places
 	health   health
@@ -155,9 +156,9 @@ func New(cfg Config) (*Adapter, error) {
 	a.base, a.cancel = context.WithCancel(context.Background())
 	a.http = newClient(a, cfg.HTTPClient)
 	a.api = slackgo.New(cfg.BotToken, slackgo.OptionAPIURL(cfg.APIURL), slackgo.OptionHTTPClient(a.http), slackgo.OptionLog(silent))
-	a.users = newCache[adapter.User](a, cfg.CacheUsers, cfg.CacheFor)
-	a.rooms = newCache[adapter.Room](a, cfg.CacheRooms, cfg.CacheFor)
-	a.index = newCache[nameIndex](a, 2, cfg.CacheFor)
+	a.users = lookup.New[adapter.User](a.base, a.begin, cfg.CacheUsers, cfg.CacheFor)
+	a.rooms = lookup.New[adapter.Room](a.base, a.begin, cfg.CacheRooms, cfg.CacheFor)
+	a.index = lookup.New[nameIndex](a.base, a.begin, 2, cfg.CacheFor)
 	a.show = newRenderers()
 	a.pace.init()
 	a.places.init(cfg.Positions)

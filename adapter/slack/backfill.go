@@ -351,7 +351,7 @@ func (a *Adapter) ownRooms(ctx context.Context) ([]string, error) {
 		}
 		for i := range list {
 			rooms = append(rooms, list[i].ID)
-			a.rooms.put(list[i].ID, roomOf(&list[i]))
+			a.rooms.Put(list[i].ID, roomOf(&list[i]))
 		}
 		if cursor = next; cursor == "" {
 			break

@@ -2,168 +2,17 @@ package slack
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
-	"sync"
-	"time"
 
 	slackgo "github.com/slack-go/slack"
 
 	"github.com/starlingbot/starling/adapter"
 )
 
-// cache remembers what was looked up: at most max values, the one unused for longest goes; for ttl; and an error for a
-// while too, so that it is not asked for again and again. Several who want the same value share one call.
-type cache[V any] struct {
-	a   *Adapter
-	max int
-	ttl time.Duration
-
-	mu      sync.Mutex
-	values  map[string]*cached[V]
-	ring    cached[V] // newest use first
-	flights map[string]*flight[V]
-}
-
-type cached[V any] struct {
-	key        string
-	v          V
-	err        error
-	until      time.Time
-	prev, next *cached[V]
-}
-
-type flight[V any] struct {
-	done  chan struct{}
-	v     V
-	err   error
-	stale bool // what it brings was changed meanwhile
-}
-
-func newCache[V any](a *Adapter, limit int, ttl time.Duration) *cache[V] {
-	c := &cache[V]{a: a, max: limit, ttl: ttl, values: map[string]*cached[V]{}, flights: map[string]*flight[V]{}}
-	c.ring.prev, c.ring.next = &c.ring, &c.ring
-	return c
-}
-
-const (
-	keepMiss = 30 * time.Second // how long an error is believed
-	lookup   = 10 * time.Second // how long a look-up may take, whoever waits for it
-)
-
-// get gives the value of key, loading it if need be. The load goes on when ctx ends, for others and for the next time.
-func (c *cache[V]) get(ctx context.Context, key string, load func(ctx context.Context) (V, error)) (V, error) {
-	var zero V
-	c.mu.Lock()
-	if e := c.values[key]; e != nil {
-		if time.Now().Before(e.until) {
-			c.touch(e)
-			c.mu.Unlock()
-			return e.v, e.err
-		}
-		c.drop(e)
-	}
-	f := c.flights[key]
-	if f == nil {
-		f = &flight[V]{done: make(chan struct{})}
-		if !c.a.begin(func() { c.fly(key, f, load) }) {
-			c.mu.Unlock()
-			return zero, adapter.ErrClosed
-		}
-		c.flights[key] = f
-	}
-	c.mu.Unlock()
-	select {
-	case <-f.done:
-		return f.v, f.err
-	case <-ctx.Done():
-		return zero, ctx.Err()
-	}
-}
-
-func (c *cache[V]) fly(key string, f *flight[V], load func(ctx context.Context) (V, error)) {
-	ctx, cancel := context.WithTimeout(c.a.base, lookup)
-	defer cancel()
-	defer close(f.done)
-	f.v, f.err = load(ctx)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.flights[key] == f {
-		delete(c.flights, key)
-	}
-	if f.stale {
-		return
-	}
-	keep := c.ttl
-	if f.err != nil {
-		keep = keepMiss
-		var limit *adapter.RateLimitError
-		if errors.As(f.err, &limit) {
-			keep = max(limit.RetryAfter, time.Second)
-		} else if !errors.Is(f.err, adapter.ErrNotFound) {
-			keep = 2 * time.Second
-		}
-	}
-	c.store(key, f.v, f.err, time.Now().Add(keep))
-}
-
-// put remembers a value that came by itself.
-func (c *cache[V]) put(key string, v V) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.store(key, v, nil, time.Now().Add(c.ttl))
-}
-
-func (c *cache[V]) store(key string, v V, err error, until time.Time) {
-	if e := c.values[key]; e != nil {
-		c.drop(e)
-	}
-	if len(c.values) >= c.max {
-		c.drop(c.ring.prev)
-	}
-	e := &cached[V]{key: key, v: v, err: err, until: until}
-	c.values[key] = e
-	c.link(e)
-}
-
-// forget drops what is remembered of key, and what a look-up under way brings.
-func (c *cache[V]) forget(key string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if e := c.values[key]; e != nil {
-		c.drop(e)
-	}
-	if f := c.flights[key]; f != nil {
-		f.stale = true
-		delete(c.flights, key)
-	}
-}
-
-func (c *cache[V]) touch(e *cached[V]) {
-	e.prev.next, e.next.prev = e.next, e.prev
-	c.link(e)
-}
-
-func (c *cache[V]) link(e *cached[V]) {
-	e.prev, e.next = &c.ring, c.ring.next
-	e.prev.next, e.next.prev = e, e
-}
-
-func (c *cache[V]) drop(e *cached[V]) {
-	e.prev.next, e.next.prev = e.next, e.prev
-	delete(c.values, e.key)
-}
-
-func (c *cache[V]) len() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.values)
-}
-
 // userByID looks a user up.
 func (a *Adapter) userByID(ctx context.Context, id string) (adapter.User, error) {
-	return a.users.get(ctx, id, func(ctx context.Context) (adapter.User, error) {
+	return a.users.Get(ctx, id, func(ctx context.Context) (adapter.User, error) {
 		u, err := a.api.GetUserInfoContext(ctx, id)
 		if err != nil {
 			return adapter.User{}, a.fail("look up the user "+id, err)
@@ -200,7 +49,7 @@ func (a *Adapter) userOf(u *slackgo.User) adapter.User {
 
 // roomByID looks a room up.
 func (a *Adapter) roomByID(ctx context.Context, id string) (adapter.Room, error) {
-	return a.rooms.get(ctx, id, func(ctx context.Context) (adapter.Room, error) {
+	return a.rooms.Get(ctx, id, func(ctx context.Context) (adapter.Room, error) {
 		c, err := a.api.GetConversationInfoContext(ctx, &slackgo.GetConversationInfoInput{ChannelID: id})
 		if err != nil {
 			return adapter.Room{}, a.fail("look up the room "+id, err)
@@ -263,7 +112,7 @@ func (a *Adapter) User(ctx context.Context, query string) (adapter.User, error) 
 	}
 	id := query
 	if name, ok := strings.CutPrefix(query, "@"); ok {
-		index, err := a.index.get(ctx, "users", a.indexUsers)
+		index, err := a.index.Get(ctx, "users", a.indexUsers)
 		if err == nil {
 			id, err = index.pick(name)
 		}
@@ -319,7 +168,7 @@ func (a *Adapter) Room(ctx context.Context, query string) (adapter.Room, error) 
 	}
 	id := query
 	if name, ok := strings.CutPrefix(query, "#"); ok {
-		index, err := a.index.get(ctx, "rooms", a.indexRooms)
+		index, err := a.index.Get(ctx, "rooms", a.indexRooms)
 		if err == nil {
 			id, err = index.pick(name)
 		}
@@ -365,6 +214,6 @@ func (a *Adapter) OpenDirect(ctx context.Context, userID string) (adapter.Room, 
 		return adapter.Room{}, a.fail("open a direct room", err)
 	}
 	r := adapter.Room{ID: c.ID, Kind: adapter.RoomDirect}
-	a.rooms.put(r.ID, r)
+	a.rooms.Put(r.ID, r)
 	return r, nil
 }

@@ -33,20 +33,20 @@ func TestCacheSize(t *testing.T) {
 	before := heap()
 	for i := range 10_000 {
 		id := fmt.Sprintf("U%010d", i)
-		a.users.put(id, adapter.User{Adapter: "slack", Tenant: a.me.Load().team, ID: id, Name: fmt.Sprintf("Some Body the %d", i), Email: fmt.Sprintf("somebody.%d@company.example", i), Kind: adapter.KindMember})
+		a.users.Put(id, adapter.User{Adapter: "slack", Tenant: a.me.Load().team, ID: id, Name: fmt.Sprintf("Some Body the %d", i), Email: fmt.Sprintf("somebody.%d@company.example", i), Kind: adapter.KindMember})
 	}
 	for i := range 5_000 {
 		id := fmt.Sprintf("C%010d", i)
-		a.rooms.put(id, adapter.Room{ID: id, Name: fmt.Sprintf("project-with-a-long-name-%d", i), Kind: adapter.RoomChannel})
+		a.rooms.Put(id, adapter.Room{ID: id, Name: fmt.Sprintf("project-with-a-long-name-%d", i), Kind: adapter.RoomChannel})
 		a.places.heard(id, "1700000000.000100", "1600000000.000100", true, false)
 	}
 	size := heap() - before
 	t.Logf("10,000 users and 5,000 rooms: %.1f MiB", float64(size)/(1<<20))
 	require.LessOrEqual(t, size, int64(25<<20))
 	for i := range 50_000 {
-		a.users.put(fmt.Sprint("X", i), adapter.User{})
+		a.users.Put(fmt.Sprint("X", i), adapter.User{})
 	}
-	require.Equal(t, 20_000, a.users.len())
+	require.Equal(t, 20_000, a.users.Len())
 	_, err := a.userByID(t.Context(), "X49999")
 	require.NoError(t, err)
 	require.NoError(t, a.Close())
@@ -62,8 +62,8 @@ func BenchmarkSocketToSink(b *testing.B) {
 	}
 	require.NoError(b, json.Unmarshal(raw, &rec))
 	a := quietAdapter(b)
-	a.users.put("U1", adapter.User{Adapter: "slack", Tenant: "T01", ID: "U1", Name: "Ann", Kind: adapter.KindMember})
-	a.rooms.put("C1", adapter.Room{ID: "C1", Name: "ops", Kind: adapter.RoomChannel})
+	a.users.Put("U1", adapter.User{Adapter: "slack", Tenant: "T01", ID: "U1", Name: "Ann", Kind: adapter.KindMember})
+	a.rooms.Put("C1", adapter.Room{ID: "C1", Name: "ops", Kind: adapter.RoomChannel})
 	ctx, cancel := context.WithCancel(b.Context())
 	took := make(chan struct{}, 1)
 	in := newIntake(ctx, a, func(context.Context, *adapter.Event) error { return nil })

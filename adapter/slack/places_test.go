@@ -65,10 +65,10 @@ func TestForgetInFlight(t *testing.T) {
 		return adapter.User{Name: <-answer}, nil
 	}
 	got := make(chan string, 2)
-	ask := func() { u, _ := a.users.get(context.Background(), "U1", load); got <- u.Name }
+	ask := func() { u, _ := a.users.Get(context.Background(), "U1", load); got <- u.Name }
 	go ask()
 	<-asked
-	a.users.forget("U1")
+	a.users.Forget("U1")
 	answer <- "old"
 	require.Equal(t, "old", <-got)
 	go ask()

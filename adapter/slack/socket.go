@@ -341,12 +341,12 @@ func (a *Adapter) decodeEvent(id string, raw json.RawMessage) *received {
 		return r
 	}
 	if f.user != "" {
-		a.users.forget(f.user)
-		a.index.forget("users")
+		a.users.Forget(f.user)
+		a.index.Forget("users")
 	}
 	if f.room != "" {
-		a.rooms.forget(f.room)
-		a.index.forget("rooms")
+		a.rooms.Forget(f.room)
+		a.index.Forget("rooms")
 	}
 	if name == "tokens_revoked" || name == "app_uninstalled" {
 		select {

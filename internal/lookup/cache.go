@@ -1,4 +1,5 @@
-package mattermost
+// Package lookup remembers what a platform was asked about people, rooms and messages.
+package lookup
 
 import (
 	"context"
@@ -9,12 +10,13 @@ import (
 	"github.com/starlingbot/starling/adapter"
 )
 
-// cache remembers what was looked up: at most max values, the one unused for longest goes; for ttl; and an error for a
-// while too, so that it is not asked for again and again. Several who want the same value share one call.
-type cache[V any] struct {
-	a   *Adapter
-	max int
-	ttl time.Duration
+// Cache remembers what was looked up: at most max values, the one unused for longest goes; for ttl; and an error for a
+// while too, so that it is not asked for again and again. Several who want the same value share one call. It is for several goroutines.
+type Cache[V any] struct {
+	base  context.Context
+	start func(f func()) bool
+	max   int
+	ttl   time.Duration
 
 	mu      sync.Mutex
 	values  map[string]*cached[V]
@@ -37,19 +39,20 @@ type flight[V any] struct {
 	stale bool // what it brings was changed meanwhile
 }
 
-func newCache[V any](a *Adapter, limit int, ttl time.Duration) *cache[V] {
-	c := &cache[V]{a: a, max: limit, ttl: ttl, values: map[string]*cached[V]{}, flights: map[string]*flight[V]{}}
+// New makes a cache of at most limit values. A look-up runs in start, which tells whether it could begin one, and ends with base.
+func New[V any](base context.Context, start func(f func()) bool, limit int, ttl time.Duration) *Cache[V] {
+	c := &Cache[V]{base: base, start: start, max: limit, ttl: ttl, values: map[string]*cached[V]{}, flights: map[string]*flight[V]{}}
 	c.ring.prev, c.ring.next = &c.ring, &c.ring
 	return c
 }
 
 const (
 	keepMiss = 30 * time.Second // how long an error is believed
-	lookup   = 10 * time.Second // how long a look-up may take, whoever waits for it
+	patience = 10 * time.Second // how long a look-up may take, whoever waits for it
 )
 
-// get gives the value of key, loading it if need be. The load goes on when ctx ends, for others and for the next time.
-func (c *cache[V]) get(ctx context.Context, key string, load func(ctx context.Context) (V, error)) (V, error) {
+// Get gives the value of key, loading it if need be. The load goes on when ctx ends, for others and for the next time.
+func (c *Cache[V]) Get(ctx context.Context, key string, load func(ctx context.Context) (V, error)) (V, error) {
 	var zero V
 	c.mu.Lock()
 	if e := c.values[key]; e != nil {
@@ -63,7 +66,7 @@ func (c *cache[V]) get(ctx context.Context, key string, load func(ctx context.Co
 	f := c.flights[key]
 	if f == nil {
 		f = &flight[V]{done: make(chan struct{})}
-		if !c.a.begin(func() { c.fly(key, f, load) }) {
+		if !c.start(func() { c.fly(key, f, load) }) {
 			c.mu.Unlock()
 			return zero, adapter.ErrClosed
 		}
@@ -78,8 +81,8 @@ func (c *cache[V]) get(ctx context.Context, key string, load func(ctx context.Co
 	}
 }
 
-func (c *cache[V]) fly(key string, f *flight[V], load func(ctx context.Context) (V, error)) {
-	ctx, cancel := context.WithTimeout(c.a.base, lookup)
+func (c *Cache[V]) fly(key string, f *flight[V], load func(ctx context.Context) (V, error)) {
+	ctx, cancel := context.WithTimeout(c.base, patience)
 	defer cancel()
 	defer close(f.done)
 	f.v, f.err = load(ctx)
@@ -104,14 +107,14 @@ func (c *cache[V]) fly(key string, f *flight[V], load func(ctx context.Context) 
 	c.store(key, f.v, f.err, time.Now().Add(keep))
 }
 
-// put remembers a value that came by itself.
-func (c *cache[V]) put(key string, v V) {
+// Put remembers a value that came by itself.
+func (c *Cache[V]) Put(key string, v V) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.store(key, v, nil, time.Now().Add(c.ttl))
 }
 
-func (c *cache[V]) store(key string, v V, err error, until time.Time) {
+func (c *Cache[V]) store(key string, v V, err error, until time.Time) {
 	if e := c.values[key]; e != nil {
 		c.drop(e)
 	}
@@ -123,8 +126,8 @@ func (c *cache[V]) store(key string, v V, err error, until time.Time) {
 	c.link(e)
 }
 
-// forget drops what is remembered of key, and what a look-up under way brings.
-func (c *cache[V]) forget(key string) {
+// Forget drops what is remembered of key, and what a look-up under way brings.
+func (c *Cache[V]) Forget(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e := c.values[key]; e != nil {
@@ -136,23 +139,23 @@ func (c *cache[V]) forget(key string) {
 	}
 }
 
-func (c *cache[V]) touch(e *cached[V]) {
+func (c *Cache[V]) touch(e *cached[V]) {
 	e.prev.next, e.next.prev = e.next, e.prev
 	c.link(e)
 }
 
-func (c *cache[V]) link(e *cached[V]) {
+func (c *Cache[V]) link(e *cached[V]) {
 	e.prev, e.next = &c.ring, c.ring.next
 	e.prev.next, e.next.prev = e, e
 }
 
-func (c *cache[V]) drop(e *cached[V]) {
+func (c *Cache[V]) drop(e *cached[V]) {
 	e.prev.next, e.next.prev = e.next, e.prev
 	delete(c.values, e.key)
 }
 
-// peek gives what is remembered of key, without asking.
-func (c *cache[V]) peek(key string) (v V, ok bool) {
+// Peek gives what is remembered of key, without asking.
+func (c *Cache[V]) Peek(key string) (v V, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e := c.values[key]; e != nil && e.err == nil && time.Now().Before(e.until) {
@@ -161,8 +164,8 @@ func (c *cache[V]) peek(key string) (v V, ok bool) {
 	return v, false
 }
 
-// clear forgets everything, and what look-ups under way bring.
-func (c *cache[V]) clear() {
+// Clear forgets everything, and what look-ups under way bring.
+func (c *Cache[V]) Clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	clear(c.values)
@@ -173,8 +176,21 @@ func (c *cache[V]) clear() {
 	clear(c.flights)
 }
 
-func (c *cache[V]) len() int {
+// Len is how many values and errors are remembered.
+func (c *Cache[V]) Len() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.values)
+}
+
+// Each calls f with every value that is still believed. f must not use the cache.
+func (c *Cache[V]) Each(f func(key string, v V)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	for key, e := range c.values {
+		if e.err == nil && now.Before(e.until) {
+			f(key, e.v)
+		}
+	}
 }
