@@ -47,8 +47,8 @@ soak: ## a million events: does memory grow?
 throughput: ## durable events a second on bolt, beside one write for each call
 	$(GO) run ./internal/campaign -throughput
 
-figures: ## the figures that tests print
-	STARLING_FIGURES=full $(GO) test -count=1 -p 1 -v -run 'Figures|Allocat|Burst|Miss|T12|T22|T25|T26|T29|T33|T35|Quota' . ./handler/... ./middleware/... ./brain/bolt ./brain/sealed ./adapter/... | grep -v '^=== '
+figures: ## every test at full scale and with its limits of time, and the figures that they print; alone on the machine
+	@bash -o pipefail -c "STARLING_FIGURES=full $(GO) test -count=1 -p 1 -timeout 60m -v ./... | grep -E '^ +[a-z_]+_test.go:[0-9]+: |^(--- FAIL|FAIL|ok)'"
 
 bench: ## all benchmarks, allocations reported
 	$(GO) test -run '^$$' -bench . -benchmem ./...

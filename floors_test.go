@@ -30,6 +30,7 @@ func TestFloors(t *testing.T) {
 		{"handler/admin", []string{"adapter", "brain", "handler"}},
 		{"brain/sealed", []string{"brain"}},
 		{"handler/history", []string{"adapter", "brain", "handler"}},
+		{"middleware/guard", []string{"adapter", "brain", "handler", "handler/audit", "handler/roles"}},
 		{"middleware", []string{"adapter", "brain", "handler"}},
 		{"", []string{"adapter", "brain", "brain/memory", "handler", "middleware"}},
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -33,7 +31,7 @@ func TestDiscordProxy(t *testing.T) {
 	f.AddChannel(discordfake.Channel{ID: room, Name: "ops"})
 
 	client := f.Client()
-	a, err := discord.New(discord.Config{Token: discordfake.Token, APIURL: f.URL(), HTTPClient: client, Dialer: f.Dialer(), Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	a, err := discord.New(discord.Config{Token: discordfake.Token, APIURL: f.URL(), HTTPClient: client, Dialer: f.Dialer(), Logger: searched(t, discordfake.Token)})
 	require.NoError(t, err)
 	var mu sync.Mutex
 	handled := map[string]int{}

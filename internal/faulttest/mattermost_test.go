@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -46,7 +44,7 @@ func TestMattermostProxy(t *testing.T) {
 	}
 	client := &http.Client{Transport: &http.Transport{DialContext: through, ResponseHeaderTimeout: 3 * time.Second}}
 	a, err := mattermost.New(mattermost.Config{URL: f.URL(), Token: mattermostfake.Token, HTTPClient: client,
-		Dialer: &websocket.Dialer{NetDialContext: through, HandshakeTimeout: 3 * time.Second}, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+		Dialer: &websocket.Dialer{NetDialContext: through, HandshakeTimeout: 3 * time.Second}, Logger: searched(t, mattermostfake.Token)})
 	require.NoError(t, err)
 	handled, repeats := map[string]int{}, 0
 	seen := map[string]bool{}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -112,9 +110,9 @@ func print(t *testing.T, f figures) {
 	t.Log(string(line))
 }
 
-func config(f *slackfake.Server) slack.Config {
+func config(t *testing.T, f *slackfake.Server) slack.Config {
 	return slack.Config{BotToken: "xoxb-fake", AppToken: "xapp-fake", APIURL: f.URL(), HTTPClient: f.Client(), Dialer: f.Dialer(),
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
+		Logger: searched(t, "xoxb-fake", "xapp-fake")}
 }
 
 // TestSlackCuts is R2 on the fake clock: 20,000 events in 20 rooms, 100 cuts of all sorts, a store that refuses now and
@@ -134,7 +132,7 @@ func TestSlackCuts(t *testing.T) {
 		for i := range rooms {
 			f.AddRoom(slackfake.Room{ID: fmt.Sprintf("C%02d", i), Name: fmt.Sprint("room", i)})
 		}
-		cfg := config(f)
+		cfg := config(t, f)
 		a, err := slack.New(cfg)
 		require.NoError(t, err)
 		c := newCounter(seed, 200)
@@ -218,7 +216,7 @@ func TestSlackProxy(t *testing.T) {
 	f.AddUser(slackfake.User{ID: "U1", Name: "ann"})
 	f.AddRoom(slackfake.Room{ID: "C01", Name: "ops"})
 
-	cfg := config(f)
+	cfg := config(t, f)
 	a, err := slack.New(cfg)
 	require.NoError(t, err)
 	c := newCounter(7, 0)
