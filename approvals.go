@@ -26,11 +26,12 @@ const (
 
 // heldRecord is a command that waits for people, as it is stored.
 type heldRecord struct {
-	Version int `json:"v"`
+	Version int  `json:"v"`
+	Apart   bool `json:"apart,omitempty"` // the arguments are in the memory of the process that asked, and nowhere else
 	handler.Held
 }
 
-// sealedArgs are the arguments of held commands with secrets, which are never stored; at most maxHeld.
+// sealedArgs are the arguments of held commands with secrets, where the store does not seal; at most maxHeld.
 type sealedArgs struct {
 	mu   sync.Mutex
 	byID map[string]map[string]string
@@ -108,7 +109,7 @@ func (x *run) Hold(ctx context.Context, r *handler.Request, h *handler.Held) (*h
 		return nil, handler.UserErrorf("Too many requests wait already. Cancel one, or wait until some are decided.")
 	}
 	h.ID = heldID()
-	value, err := encodeHeld(h)
+	value, apart, err := b.encodeHeld(h)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +117,7 @@ func (x *run) Hold(ctx context.Context, r *handler.Request, h *handler.Held) (*h
 	if err != nil {
 		return nil, fmt.Errorf("starling: hold: %w", err)
 	}
-	if h.Secret {
+	if apart {
 		b.sealed.keep(h.ID, h.Options)
 	}
 	err = x.d.commitWith(ctx, x.noting("", h.ID), nil,
@@ -128,16 +129,16 @@ func (x *run) Hold(ctx context.Context, r *handler.Request, h *handler.Held) (*h
 	return nil, err
 }
 
-func encodeHeld(h *handler.Held) ([]byte, error) {
+// encodeHeld makes the record of h. apart: its arguments are not in it.
+func (b *Bot) encodeHeld(h *handler.Held) (value []byte, apart bool, err error) {
 	rec := heldRecord{Version: recordVersion, Held: *h}
-	if h.Secret {
-		rec.Options = nil
+	if h.Secret && !b.keeps(heldKey(h.ID)) {
+		rec.Options, rec.Apart = nil, true
 	}
-	value, err := json.Marshal(rec)
-	if err != nil {
-		return nil, fmt.Errorf("starling: hold: %w", err)
+	if value, err = json.Marshal(rec); err != nil {
+		return nil, false, fmt.Errorf("starling: hold: %w", err)
 	}
-	return value, nil
+	return value, rec.Apart, nil
 }
 
 // Held gives a command that waits; nil if there is none.
@@ -165,7 +166,7 @@ func (b *Bot) heldOf(ctx context.Context, entry brain.Entry) (*handler.Held, err
 	}
 	h := &rec.Held
 	h.Rev = entry.Rev
-	if h.Secret {
+	if rec.Apart {
 		options, ok := b.sealed.of(h.ID)
 		h.Options, h.Lost = options, !ok
 	}
@@ -197,7 +198,7 @@ func (x *run) KeepHeld(ctx context.Context, _ *handler.Request, h *handler.Held,
 	if err := x.open(); err != nil {
 		return err
 	}
-	value, err := encodeHeld(h)
+	value, _, err := x.d.bot.encodeHeld(h)
 	if err != nil {
 		return err
 	}
@@ -217,9 +218,43 @@ func (x *run) DropHeld(ctx context.Context, _ *handler.Request, h *handler.Held,
 	}
 	err := x.d.commitWith(ctx, x.noting(h.ID, note), nil, unhold(h)...)
 	if err == nil {
-		x.d.bot.sealed.forget(h.ID)
+		x.decided(h, note)
 	}
 	return err
+}
+
+// decided forgets what was kept of a command that waited, and waits a moment until the message about it says what became of
+// it: what the handler says next comes after that.
+func (x *run) decided(h *handler.Held, note string) {
+	b := x.d.bot
+	b.sealed.forget(h.ID)
+	done := b.closeRequest(h, note)
+	t := time.NewTimer(b.cfg.SlowAfter)
+	defer t.Stop()
+	select {
+	case <-done:
+	case <-t.C:
+	}
+}
+
+// closeRequest says in the message about a command that waited what became of it, in place of its buttons, and gives what is
+// closed when that is done. A platform that cannot edit keeps them: who presses one is told.
+func (b *Bot) closeRequest(h *handler.Held, note string) <-chan struct{} {
+	done := make(chan struct{})
+	if len(h.Posts) == 0 {
+		close(done)
+		return done
+	}
+	m := &adapter.Message{To: h.Posts[0].Address, Text: adapter.Format("%s asked to run\n```\n%s\n```\n%s", h.Event.User, h.Line, adapter.Markup(note))}
+	b.background.Go(func() {
+		defer close(done)
+		ctx, cancel := context.WithTimeout(b.storing, sendTimeout)
+		defer cancel()
+		if _, err := b.edit(ctx, "request "+h.ID, h.Posts, m); err != nil {
+			b.log.Debug("the buttons of a request that is over stay shown", "request", h.ID, "error", err)
+		}
+	})
+	return done
 }
 
 // Release forgets a command that waits and delivers its event again, in one step: of a thousand clicks one finds it.
@@ -236,7 +271,7 @@ func (x *run) Release(ctx context.Context, _ *handler.Request, h *handler.Held, 
 	d.text, _ = b.table.Text(d.ev)
 	err := x.resubmit(ctx, d, x.noting(h.ID, note), unhold(h)...)
 	if err == nil {
-		b.sealed.forget(h.ID)
+		x.decided(h, note)
 	}
 	return err
 }
@@ -295,6 +330,7 @@ func (b *Bot) heldDue(ctx context.Context, entry brain.Entry, id string) error {
 	if err == nil && h != nil {
 		b.sealed.forget(id)
 		b.table.Expired(ctx, h)
+		b.closeRequest(h, "It was not decided in time.")
 	}
 	return err
 }

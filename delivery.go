@@ -223,12 +223,8 @@ func (d *delivery) interrupted(x *run) bool {
 		return false
 	}
 	d.bot.log.Warn("a handler was interrupted and is not begun again", "id", handler.CorrelationID(d.id), "route", x.route.ID)
-	line := d.ev.Text
-	if line == "" {
-		line = d.text
-	}
 	x.interruptProgress()
-	text := adapter.Format("%s: interrupted, outcome unknown. Look before you repeat it:\n%s", d.ev.User, line)
+	text := adapter.Format("%s: interrupted, outcome unknown. Look before you repeat it:\n%s", d.ev.User, d.bot.table.Said(d.ev, d.grant))
 	d.say(x, "interrupted", text)
 	if d.ev.Room.Kind != adapter.RoomDirect && d.ev.User.ID != "" {
 		if room, err := x.OpenDirect(d.bot.closing, d.ev.Adapter, d.ev.User.ID); err == nil {

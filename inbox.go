@@ -234,6 +234,7 @@ type DeadLetter struct {
 	Time   time.Time
 	Reason string
 	Event  *adapter.Event // nil where the record could not be read
+	Said   string         // what Event says, for people to read: secret arguments are masked
 	Key    string         // where the record was
 	Value  []byte         // the record as it was
 }
@@ -275,8 +276,8 @@ func (b *Bot) DeadLetters(ctx context.Context) ([]DeadLetter, error) {
 		if decode(entry.Value, &rec) == nil {
 			letter.Time, letter.Reason, letter.Key, letter.Value = rec.Time, rec.Reason, rec.Key, rec.Value
 			var in inboxRecord
-			if decode(rec.Value, &in) == nil {
-				letter.Event = in.Event
+			if decode(rec.Value, &in) == nil && in.Event != nil {
+				letter.Event, letter.Said = in.Event, b.table.Said(in.Event, in.Grant)
 			}
 		}
 		out = append(out, letter)

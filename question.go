@@ -23,8 +23,15 @@ const (
 
 // askRecord is an open question as it is stored.
 type askRecord struct {
-	Version int `json:"v"`
+	Version int  `json:"v"`
+	Apart   bool `json:"apart,omitempty"` // the arguments are in the memory of the process that asked, and nowhere else
 	handler.Question
+}
+
+// keeps tells whether a secret may be stored under key.
+func (b *Bot) keeps(key string) bool {
+	s, ok := brain.As[brain.Sealer](b.store)
+	return ok && s.Seals(key)
 }
 
 // dueRecord is what is to happen at a time: a question or a held command expires, or a message is posted.
@@ -45,7 +52,7 @@ type questions struct {
 // openQuestion is what is known of a question without the store.
 type openQuestion struct {
 	id     string            // empty: an earlier process asked
-	sealed map[string]string // arguments of a command with secrets, which are never stored; gone with the question
+	sealed map[string]string // arguments of a command with secrets, where the store does not seal; gone with the question
 }
 
 func newQuestions() *questions { return &questions{open: map[string]openQuestion{}} }
@@ -92,8 +99,10 @@ func (q *questions) unseal(key, id string) (map[string]string, bool) {
 	return o.sealed, ok && o.id == id
 }
 
-func askKey(ev *adapter.Event) string {
-	return askPrefix + brain.Key(segment(ev.Adapter), segment(ev.Room.ID), segment(ev.Thread), segment(ev.User.Key()))
+func askKey(ev *adapter.Event) string { return askKeyAt(ev.Address(), ev.User) }
+
+func askKeyAt(a adapter.Address, u adapter.User) string {
+	return askPrefix + brain.Key(segment(a.Adapter), segment(a.Room), segment(a.Thread), segment(u.Key()))
 }
 
 func dueKey(at time.Time, id string) string {
@@ -143,6 +152,9 @@ func (x *run) Ask(ctx context.Context, r *handler.Request, q *handler.Question) 
 	}
 	b := x.d.bot
 	key := askKey(r.Event)
+	if q.Where != (adapter.Address{}) {
+		key = askKeyAt(q.Where, r.Event.User)
+	}
 	if r.Event.User.Key() == "" {
 		return errors.New("starling: nobody can be asked: the event has no user")
 	}
@@ -151,8 +163,8 @@ func (x *run) Ask(ctx context.Context, r *handler.Request, q *handler.Question) 
 	}
 	rec := askRecord{Version: recordVersion, Question: *q}
 	known := openQuestion{id: q.ID}
-	if q.Secret {
-		known.sealed, rec.Options = q.Options, nil
+	if q.Secret && !b.keeps(key) {
+		known.sealed, rec.Options, rec.Apart = q.Options, nil, true
 	}
 	if !b.questions.add(key, known) {
 		return handler.UserErrorf("I am waiting for too many answers already. Try again later.")
@@ -175,14 +187,15 @@ func (x *run) Ask(ctx context.Context, r *handler.Request, q *handler.Question) 
 func (x *run) Question(ctx context.Context, ev *adapter.Event) (*handler.Question, error) {
 	b := x.d.bot
 	key := askKey(ev)
-	q, err := b.question(ctx, key)
-	if err != nil || q == nil {
+	rec, err := b.question(ctx, key)
+	if err != nil || rec == nil {
 		return nil, err
 	}
+	q := &rec.Question
 	if !q.Expires.After(time.Now()) {
 		return nil, nil // the sweeper tells
 	}
-	if q.Secret {
+	if rec.Apart {
 		options, ok := b.questions.unseal(key, q.ID)
 		if !ok { // an earlier process asked, and nothing secret is stored
 			b.questions.remove(key, q.ID)
@@ -197,7 +210,7 @@ func (x *run) Question(ctx context.Context, ev *adapter.Event) (*handler.Questio
 	return q, nil
 }
 
-func (b *Bot) question(ctx context.Context, key string) (*handler.Question, error) {
+func (b *Bot) question(ctx context.Context, key string) (*askRecord, error) {
 	entry, err := b.store.Get(ctx, key)
 	if errors.Is(err, brain.ErrNotFound) {
 		b.questions.remove(key, "")
@@ -212,7 +225,7 @@ func (b *Bot) question(ctx context.Context, key string) (*handler.Question, erro
 		return nil, b.aside(ctx, entry, orElse(err, errors.New("the question has no event")).Error())
 	}
 	rec.Rev = entry.Rev
-	return &rec.Question, nil
+	return &rec, nil
 }
 
 // forget gives the operation that deletes q.
@@ -343,8 +356,12 @@ func (b *Bot) due(ctx context.Context, entry brain.Entry, rec *dueRecord) error 
 			return err
 		}
 		if q != nil && q.ID == rec.ID { // else it was answered, or a newer one stands in its place
-			ops = append(ops, forget(q, rec.Ask))
-			m = &adapter.Message{To: q.Event.Address(), Text: adapter.Format("%s: I have waited long enough for your answer. Say it again if you still want it.", q.Event.User)}
+			ops = append(ops, forget(&q.Question, rec.Ask))
+			to := q.Event.Address()
+			if q.Where != (adapter.Address{}) {
+				to = q.Where
+			}
+			m = &adapter.Message{To: to, Text: adapter.Format("%s: I have waited long enough for your answer. Say it again if you still want it.", q.Event.User)}
 			b.questions.remove(rec.Ask, q.ID)
 		}
 	}

@@ -171,7 +171,7 @@ func TestSecretArguments(t *testing.T) {
 		require.NoError(t, s.say("alice", "D1", "hunter2"))
 		time.Sleep(time.Second)
 		synctest.Wait()
-		require.Equal(t, []string{"C1> password is secret: say the whole command to me in private.", "D1> Which password?", "D1> Sure? (yes, no)"}, s.said())
+		require.Equal(t, []string{"Dalice> Which password?", "C1> @alice: password is secret. I have asked you for it in private.", "D1> Which password?", "D1> Sure? (yes, no)"}, s.said())
 		for e, err := range store.List(context.Background(), "") {
 			require.NoError(t, err)
 			require.NotContains(t, string(e.Value), "hunter2", e.Key)
@@ -181,7 +181,7 @@ func TestSecretArguments(t *testing.T) {
 		require.NoError(t, s.say("alice", "D1", "history"))
 		time.Sleep(time.Second)
 		synctest.Wait()
-		require.Equal(t, []string{"D1> [secret] has 7 letters", "D1> You have not asked for anything yet."}, s.said()[3:])
+		require.Equal(t, []string{"D1> [secret] has 7 letters", "D1> You have not asked for anything yet."}, s.said()[4:])
 		require.NotContains(t, s.log.String(), "hunter2")
 		require.NoError(t, s.say("alice", "D1", "login hunter3"))
 		time.Sleep(time.Second)

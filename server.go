@@ -39,6 +39,9 @@ type Health struct {
 // AdapterHealth says how an adapter is.
 type AdapterHealth struct {
 	State string `json:"state"` // "not started", "running", "ended" or "failed"
+	// Skew is how many seconds the clock of this machine is ahead of the platform's, by the stamps of its events; 0 where they
+	// agree to a minute, or nothing is known.
+	Skew float64 `json:"skew,omitempty"`
 	adapter.Health
 }
 
@@ -55,6 +58,7 @@ func (b *Bot) Health() Health {
 		if r, ok := adapter.As[adapter.HealthReporter](src.adapter); ok && state == sourceRunning {
 			a.Health = r.Health()
 		}
+		a.Skew = src.skew.now().Round(time.Second).Seconds()
 		h.Adapters[src.name] = a
 		h.Ready = h.Ready && a.Connected
 	}

@@ -52,6 +52,7 @@ func (b *Bot) take(ctx context.Context, src *source, ev *adapter.Event) error {
 	}
 	ev.Normalize()
 	now := time.Now()
+	b.compare(src, ev, now)
 	if ev.User.Kind == adapter.KindBot && !b.hearBot(ev, now) {
 		b.stats.ignored.Add(1)
 		return nil

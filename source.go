@@ -21,6 +21,7 @@ type source struct {
 	renderer adapter.Renderer // nil: messages are sent as they are
 	log      *slog.Logger
 	gate     gate // nil: a repeated message is recognised, or nobody sees it
+	skew     skew
 
 	mu    sync.Mutex
 	holds map[string]time.Time // room -> when the platform takes messages again; "" = any room

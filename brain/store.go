@@ -186,6 +186,13 @@ type Expirer interface {
 	Remaining(ctx context.Context, key string) (time.Duration, error)
 }
 
+// Sealer is an optional part of a store that encrypts (brain/sealed). What must not lie on a disk in the clear, such as the
+// secret arguments of a command that waits for people, is stored where it is sealed, and else kept in memory alone.
+type Sealer interface {
+	// Seals tells whether the value of key is encrypted at rest.
+	Seals(key string) bool
+}
+
 // As returns s as a T if s is one, else the first T along the chain of
 // Unwrap() Store methods. It is how optional parts such as [Waker] are found
 // behind stores that wrap another.

@@ -58,7 +58,10 @@ type Command[A any] struct {
 	OnCrash     OnCrash
 	Timeout     time.Duration // 0 = the bot's default
 	Hidden      bool
-	Run         func(ctx context.Context, r *Request, a A) error // required
+	// Leaked is told of arguments whose secret was said where others read it, so that it can be made worthless. What was said is
+	// deleted before, where the platform lets the bot. An error is the answer; nil: the secret is asked for in private.
+	Leaked func(ctx context.Context, r *Request, a A) error
+	Run    func(ctx context.Context, r *Request, a A) error // required
 }
 
 // Verb names something that not every platform can do.
@@ -88,8 +91,9 @@ type declared struct {
 	examples    []string
 	needs       []Verb
 	confirm     func(args.Bound) string
-	when        func(args.Bound) Policy // nil for none
-	exclusive   func(args.Bound) string // nil for none
+	when        func(args.Bound) Policy                                   // nil for none
+	exclusive   func(args.Bound) string                                   // nil for none
+	leaked      func(ctx context.Context, r *Request, b args.Bound) error // nil for none
 	run         func(ctx context.Context, r *Request, b args.Bound) error
 	route       Route
 }
@@ -130,6 +134,9 @@ func (c Command[A]) declare() (*declared, error) {
 		return nil, err
 	}
 	d.run = func(ctx context.Context, r *Request, b args.Bound) error { return c.Run(ctx, r, args.Value[A](b)) }
+	if c.Leaked != nil {
+		d.leaked = func(ctx context.Context, r *Request, b args.Bound) error { return c.Leaked(ctx, r, args.Value[A](b)) }
+	}
 	if c.Confirm != nil {
 		d.confirm = func(b args.Bound) string { return c.Confirm(args.Value[A](b)) }
 	}
@@ -232,6 +239,9 @@ func (d *declared) handle(ctx context.Context, r *Request) error {
 		return errors.New("handler: the arguments are not those that were granted")
 	}
 	bound, err := d.spec.Bind(ctx, d.input(r))
+	if d.exposed(r, bound, err) {
+		return d.askAgain(ctx, r, bound, err)
+	}
 	if err != nil {
 		return d.unbound(ctx, r, bound, err)
 	}
@@ -329,7 +339,10 @@ func (d *declared) unbound(ctx context.Context, r *Request, bound args.Bound, er
 // askFor asks for an argument.
 func (d *declared) askFor(ctx context.Context, r *Request, bound args.Bound, arg *args.Arg) error {
 	if arg.Secret && r.Event.Room.Kind != adapter.RoomDirect {
-		return UserErrorf("%s is secret: say the whole command to me in private.", arg.Name)
+		if err := d.askInPrivate(ctx, r, arg, bound.Options()); err != nil {
+			return &UserError{Text: adapter.Format("%s is secret, and I cannot ask you for it in private: say the whole command to me in a direct message.", arg.Name), Err: err}
+		}
+		return r.Reply(ctx, "%s: %s is secret. I have asked you for it in private.", r.Event.User, arg.Name)
 	}
 	return d.ask(ctx, r, Question{Kind: AskArgument, Field: arg.Name, Options: bound.Options(), Choices: arg.Choices, Prompt: which(arg)})
 }

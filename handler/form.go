@@ -18,6 +18,9 @@ func (d *declared) askInForm(ctx context.Context, r *Request, bound args.Bound, 
 	}
 	q := Question{Kind: AskArgument, Prompt: which(missing[0]), Choices: missing[0].Choices, Field: missing[0].Name, Options: bound.Options(), Route: r.Route.ID, Event: r.Event, Delivery: r.Delivery}
 	q.Hash, q.Secret, q.Expires = hashOptions(q.Options), d.hasSecret(), time.Now().Add(AskFor).UTC()
+	if q.Secret {
+		q.Event = d.nameOnly(r.Event)
+	}
 	return r.openForm(ctx, d, &q, missing)
 }
 

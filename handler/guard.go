@@ -55,22 +55,12 @@ func (in *Intent) Hash() string {
 func (in *Intent) Hold(r *Request, kind HeldKind) *Held {
 	ev := r.Event
 	if in.secret {
-		ev = in.scrubbed(ev)
+		ev = in.who.Route.command.nameOnly(ev)
 	}
 	return &Held{
 		Kind: kind, Route: r.Route.ID, Line: in.Line, Hash: in.Hash(), Options: in.options, Secret: in.secret, Policy: in.Policy.String(),
 		Needs: in.Policy.AllConsents(), Event: ev, Delivery: r.Delivery, Confirmed: r.Grant != nil && r.Grant.Confirmed,
 	}
-}
-
-// scrubbed gives ev without what was said: the arguments are kept apart.
-func (in *Intent) scrubbed(ev *adapter.Event) *adapter.Event {
-	c := *ev
-	c.Raw, c.Text = nil, in.Line
-	if c.Invocation != nil {
-		c.Invocation = &adapter.Invocation{Text: in.Line}
-	}
-	return &c
 }
 
 // Decider decides on what is about to run. The guard is one; nobody else can be.

@@ -25,7 +25,7 @@ type Held struct {
 	Line    string            `json:"line"`              // what is shown: the exact canonical line, secrets masked
 	Hash    string            `json:"hash"`              // what is agreed to, see Intent.Hash
 	Options map[string]string `json:"options,omitempty"` // the canonical arguments; nil for a route that declares none
-	Secret  bool              `json:"secret,omitempty"`  // Options are kept in memory by the process that asked, and nowhere else
+	Secret  bool              `json:"secret,omitempty"`  // some of Options are; they are stored only where the brain is sealed
 	Policy  string            `json:"policy"`
 	Needs   []Consents        `json:"needs,omitempty"`
 	Event   *adapter.Event    `json:"event"` // what was said
@@ -34,10 +34,13 @@ type Held struct {
 	Confirmed bool      `json:"confirmed,omitempty"` // by who asked, before
 	Factor    string    `json:"factor,omitempty"`    // the second factor that was given for it, before
 	Consents  []Consent `json:"consents,omitempty"`
-	Since     time.Time `json:"since"`
-	Expires   time.Time `json:"expires"`
-	Rev       uint64    `json:"-"` // of the stored record
-	Lost      bool      `json:"-"` // Options were secret and are gone with the process that asked
+	// Posts is the message with which others were asked; when it is over the bot says there what became of it, in place of the
+	// buttons.
+	Posts   []adapter.Ref `json:"posts,omitempty"`
+	Since   time.Time     `json:"since"`
+	Expires time.Time     `json:"expires"`
+	Rev     uint64        `json:"-"` // of the stored record
+	Lost    bool          `json:"-"` // Options were secret and are gone with the process that asked
 }
 
 // Granted gives the grant with which h runs: what was granted before, and what was agreed to now.

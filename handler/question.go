@@ -34,11 +34,12 @@ type Question struct {
 	Hash    string            `json:"hash,omitempty"`    // of them: what is confirmed is what runs
 	Choices []string          `json:"choices,omitempty"`
 	Prompt  string            `json:"prompt"`
-	Event   *adapter.Event    `json:"event"` // what the person said first
+	Event   *adapter.Event    `json:"event"`          // what the person said first
+	Where   adapter.Address   `json:"where,omitzero"` // where the answer is expected; zero: where Event was said
 	// Delivery of that event; the command runs as a delivery of its own, Delivery#ID.
 	Delivery string    `json:"delivery"`
 	Expires  time.Time `json:"expires"`
-	Secret   bool      `json:"secret,omitempty"` // Options are sealed by the process that asked
+	Secret   bool      `json:"secret,omitempty"` // some of Options are; they are stored only where the brain is sealed
 	Rev      uint64    `json:"-"`                // of the stored record
 }
 
@@ -59,6 +60,9 @@ const answerCommand = ":answer"
 func (d *declared) ask(ctx context.Context, r *Request, q Question) error {
 	q.Route, q.Event, q.Delivery = r.Route.ID, r.Event, r.Delivery
 	q.Hash, q.Secret = hashOptions(q.Options), d.hasSecret()
+	if q.Secret {
+		q.Event = d.nameOnly(r.Event)
+	}
 	q.Expires = time.Now().Add(AskFor).UTC()
 	if err := r.effects.Ask(ctx, r, &q); err != nil {
 		return err
@@ -68,7 +72,11 @@ func (d *declared) ask(ctx context.Context, r *Request, q Question) error {
 
 // putQuestion posts a question, after what was wrong with the last answer.
 func (r *Request) putQuestion(ctx context.Context, q *Question, before string) error {
-	m := r.message(r.Event.Address(), before+q.Prompt)
+	to := r.Event.Address()
+	if q.Where != (adapter.Address{}) {
+		to = q.Where
+	}
+	m := r.message(to, before+q.Prompt)
 	if r.effects.Features(r.Event.Adapter).Buttons { // else the words are there to be typed
 		for _, c := range q.Choices {
 			m.Buttons = append(m.Buttons, adapter.Button{Label: c, Command: answerCommand + " " + q.ID + " " + c})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"regexp"
 	"slices"
 	"testing"
 	"time"
@@ -27,11 +28,18 @@ type Bot struct {
 	// Patience bounds every wait: for an answer, for the bot to be idle, for it to stop. Default 5 s, of fake time inside
 	// testing/synctest.
 	Patience time.Duration
+	// Directions are lines "-- TEXT --" of transcripts, by TEXT, beside those that there are or in place of them.
+	Directions map[string]func()
+	// Random finds what the bot makes up and says, such as ids, by a name: transcripts show "NAME-1" for the first that it
+	// finds, "NAME-2" for the next one that is another, and what people type as "NAME-1" is said as it was shown. Its
+	// expressions match no such name.
+	Random map[string]*regexp.Regexp
 
 	t       testing.TB
 	cfg     starling.Config
 	users   map[string]*User
-	seen    map[string]int // how many acts of a place and kind were expected, by "kind place"
+	random  map[string][]string // what Random found, by name
+	seen    map[string]int      // how many acts of a place and kind were expected, by "kind place"
 	logs    *logs
 	life    *life   // nil while no bot runs
 	corpses []*life // killed
@@ -57,7 +65,7 @@ type life struct {
 // The test fails if the bot cannot be made, if its Run returns an error, or if it does not stop in time.
 func Start(t testing.TB, cfg starling.Config) *Bot {
 	t.Helper()
-	b := &Bot{Patience: defaultPatience, t: t, cfg: cfg, users: map[string]*User{}, seen: map[string]int{}, logs: &logs{out: t.Output()}}
+	b := &Bot{Patience: defaultPatience, t: t, cfg: cfg, users: map[string]*User{}, random: map[string][]string{}, seen: map[string]int{}, logs: &logs{out: t.Output()}}
 	if len(cfg.Adapters) == 0 {
 		b.cfg.Adapters = []adapter.Adapter{NewChat(ChatConfig{BotName: cfg.Name})}
 	}

@@ -25,6 +25,8 @@ type ChatConfig struct {
 	// Bare leaves all optional verbs out of what [Start] gives the bot, [adapter.Finder] included: a platform that can post
 	// and nothing else.
 	Bare bool
+	// Moderates lets the bot delete what others say; else that is forbidden.
+	Moderates bool
 	// Redeliver is how long the chat waits before it delivers an event again that the bot did not take; default 1 s.
 	Redeliver time.Duration
 	// Echo delivers what the bot posts to the bot too, as many platforms do (Event.Self).

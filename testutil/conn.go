@@ -326,7 +326,11 @@ func (c *Conn) Delete(ctx context.Context, ref adapter.Ref) error {
 		return err
 	}
 	defer c.chat.mu.Unlock()
-	said, err := c.own(ref, "delete")
+	find := c.own
+	if c.chat.cfg.Moderates {
+		find = c.any
+	}
+	said, err := find(ref, "delete")
 	if err != nil {
 		return err
 	}

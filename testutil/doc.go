@@ -98,10 +98,12 @@
 //	-- restart --                        or: -- kill --
 //	-- 10m pass --                       inside testing/synctest
 //	-- eve is a guest --                 or a member, an external, a bot
+//	-- anything else --                  what the test says in [Bot.Directions]
 //	# comment
 //
 // Further lines of a message are indented by two spaces; fields, files and buttons ("[Yes] [No]") are lines of their own
-// below the text. After each line of a person the bot is waited for until it is idle.
+// below the text. After each line of a person the bot is waited for until it is idle. What the bot makes up, such as ids, has
+// the names of [Bot.Random].
 //
 // A file that is not what happened fails the test and shows the difference. STARLING_UPDATE=1 rewrites it, and so does
 // -update where the test has that flag:

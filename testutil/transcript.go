@@ -3,6 +3,7 @@ package testutil
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -96,13 +97,38 @@ func (b *Bot) saidSince(from int) (lines []string, next int) {
 	defer b.Chat.mu.Unlock()
 	for _, a := range b.Chat.acts[from:] {
 		if a.bot {
-			lines = append(lines, a.line)
+			lines = append(lines, b.named(a.line))
 			if a.kind == actPost || a.kind == actEdit || a.kind == actReaction {
 				b.seen[string(a.kind)+" "+a.place]++
 			}
 		}
 	}
 	return lines, len(b.Chat.acts)
+}
+
+// named puts names in place of what is random.
+func (b *Bot) named(line string) string {
+	for _, name := range slices.Sorted(maps.Keys(b.Random)) {
+		line = b.Random[name].ReplaceAllStringFunc(line, func(found string) string {
+			n := slices.Index(b.random[name], found)
+			if n < 0 {
+				n = len(b.random[name])
+				b.random[name] = append(b.random[name], found)
+			}
+			return name + "-" + strconv.Itoa(n+1)
+		})
+	}
+	return line
+}
+
+// unnamed puts back what was random in place of its names.
+func (b *Bot) unnamed(text string) string {
+	for name, found := range b.random {
+		for n := len(found); n > 0; n-- { // NAME-10 before NAME-1
+			text = strings.ReplaceAll(text, name+"-"+strconv.Itoa(n), found[n-1])
+		}
+	}
+	return text
 }
 
 // step is what somebody does, and what the file says that the bot answers. The first step of a file is what comes before
@@ -224,6 +250,7 @@ func (b *Bot) do(s *step) error {
 	for _, l := range s.text[1:] {
 		text += "\n" + strings.TrimPrefix(l, "  ")
 	}
+	text = b.unnamed(text)
 	if strings.HasPrefix(text, "--") {
 		return b.direction(text)
 	}
@@ -243,6 +270,10 @@ func (b *Bot) do(s *step) error {
 // direction does "-- restart --" and the like.
 func (b *Bot) direction(text string) error {
 	b.t.Helper()
+	if f := b.Directions[strings.TrimSuffix(strings.TrimPrefix(text, "-- "), " --")]; f != nil {
+		f()
+		return nil
+	}
 	switch text {
 	case "-- restart --":
 		b.Restart()
@@ -269,7 +300,7 @@ func (b *Bot) direction(text string) error {
 		synctest.Wait()
 		return nil
 	}
-	return fmt.Errorf("there is -- restart --, -- kill --, -- 10m pass -- and -- NAME is a guest --")
+	return fmt.Errorf("there is -- restart --, -- kill --, -- 10m pass --, -- NAME is a guest -- and what Bot.Directions has")
 }
 
 // whereOf makes a place of what stands behind a user's name.

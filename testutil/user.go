@@ -134,6 +134,14 @@ func (c *Chat) delete(u *User, m *message) *adapter.Event {
 	return c.deliver(ev)
 }
 
+// Deleted tells whether the message is gone, whoever deleted it.
+func (s *Said) Deleted() bool {
+	c := s.user.chat
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return s.message.deleted
+}
+
 // Again makes the platform deliver the message once more, with the same id.
 func (s *Said) Again() { s.user.chat.Redeliver(s.Event) }
 
@@ -181,12 +189,27 @@ func (u *User) Press(post *Post, label string) *adapter.Event {
 		u.t.Errorf("%s presses %q: there is no such message any more", u.Name, label)
 		return nil
 	}
-	i := slices.IndexFunc(m.post.Buttons, func(b adapter.Button) bool { return strings.EqualFold(b.Label, label) })
+	return u.press(m, m.post.Buttons, label)
+}
+
+// PressLate is Press of a button as post has it, whatever the message has become since: some clients show an edit late.
+func (u *User) PressLate(post *Post, label string) *adapter.Event {
+	u.t.Helper()
+	c := u.chat
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return u.press(c.messages[post.Ref.ID], post.Message.Buttons, label)
+}
+
+func (u *User) press(m *message, buttons []adapter.Button, label string) *adapter.Event {
+	u.t.Helper()
+	c := u.chat
+	i := slices.IndexFunc(buttons, func(b adapter.Button) bool { return strings.EqualFold(b.Label, label) })
 	if i < 0 {
 		u.t.Errorf("%s presses %q: message %d has no such button; it shows\n  %s", u.Name, label, m.number, indent(show(c.view(m))))
 		return nil
 	}
-	b := m.post.Buttons[i]
+	b := buttons[i]
 	ev := u.event(adapter.KindClick, place{m.room, m.ref.Thread})
 	ev.MessageID = m.ref.ID
 	ev.Click = &adapter.Click{Command: b.Command, Label: b.Label, Message: m.ref}

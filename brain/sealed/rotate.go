@@ -98,7 +98,7 @@ func (s *Store) Rotate(ctx context.Context, r Rotation) (Progress, error) {
 func (s *Store) stale(e brain.Entry) bool {
 	id, _, sealed := split(e.Value)
 	if !sealed {
-		return s.covers(e.Key)
+		return s.Seals(e.Key)
 	}
 	return id != s.keys.list[0].id
 }
@@ -219,7 +219,7 @@ func (s *Store) Count(ctx context.Context) (map[string]int, error) {
 		}
 		id, _, sealed := split(e.Value)
 		switch {
-		case !sealed && !s.covers(e.Key):
+		case !sealed && !s.Seals(e.Key):
 			continue
 		case sealed && id == "":
 			id = "?"

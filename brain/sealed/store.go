@@ -115,11 +115,11 @@ func (s *Store) Apply(ctx context.Context, ops ...brain.Op) ([]uint64, error) {
 // seals tells whether a value is sealed when it is written. One that looks sealed always is, or it could not be told from
 // one when it is read.
 func (s *Store) seals(key string, value []byte) bool {
-	return s.covers(key) || bytes.HasPrefix(value, []byte(magic))
+	return s.Seals(key) || bytes.HasPrefix(value, []byte(magic))
 }
 
-// covers tells whether values of key are to be sealed.
-func (s *Store) covers(key string) bool {
+// Seals implements [brain.Sealer].
+func (s *Store) Seals(key string) bool {
 	if len(s.prefixes) == 0 {
 		return true
 	}
@@ -133,7 +133,7 @@ func (s *Store) covers(key string) bool {
 
 func (s *Store) open(e brain.Entry) (brain.Entry, error) {
 	if !bytes.HasPrefix(e.Value, []byte(magic)) {
-		if s.covers(e.Key) && !s.plain {
+		if s.Seals(e.Key) && !s.plain {
 			return brain.Entry{}, refuse(e.Key, ErrPlain, "it was written without sealing, or put there by somebody else: to move a store that has plain values, set Config.AllowPlain and call Rotate")
 		}
 		return e, nil

@@ -71,7 +71,7 @@ func TestPolicy(t *testing.T) {
 		b.ExpectMatch("#ops", "@dave agreed to req-[a-z0-9]+: it runs")
 		b.ExpectMatch("#ops", "api to prod: build")
 		b.ExpectMatch("#ops", "@bob: api is now version 1 in prod")
-		dave.Press(request, "Approve")
+		dave.PressLate(request, "Approve")
 		b.ExpectMatch("#ops", "There is no request req-[a-z0-9]+ any more")
 		b.Idle()
 		b.Kill()

@@ -23,6 +23,7 @@ type DeadLetter struct {
 	Time   time.Time
 	Reason string
 	Event  *adapter.Event
+	Said   string
 	Key    string
 	Value  []byte
 }
@@ -49,6 +50,7 @@ type Health struct {
 // AdapterHealth is starling.AdapterHealth.
 type AdapterHealth struct {
 	State string
+	Skew  float64
 	adapter.Health
 }
 
@@ -69,6 +71,7 @@ type deadLetter interface {
 		Time   time.Time
 		Reason string
 		Event  *adapter.Event
+		Said   string
 		Key    string
 		Value  []byte
 	}
@@ -95,7 +98,8 @@ type health[A adapterHealth] interface {
 
 type adapterHealth interface {
 	~struct {
-		State string `json:"state"`
+		State string  `json:"state"`
+		Skew  float64 `json:"skew,omitempty"`
 		adapter.Health
 	}
 }

@@ -32,7 +32,11 @@ func (c *commands) deadList(ctx context.Context, r *handler.Request, _ handler.N
 		return r.Reply(ctx, "There are no dead letters.")
 	}
 	var b strings.Builder
-	b.WriteString(adapter.Format("%d dead letters, the newest first:\n", len(all)))
+	if len(all) == 1 {
+		b.WriteString("1 dead letter:\n")
+	} else {
+		b.WriteString(adapter.Format("%d dead letters, the newest first:\n", len(all)))
+	}
 	for i := range all {
 		l := all[len(all)-1-i]
 		if i == maxLetters {
@@ -82,22 +86,15 @@ func (c *commands) deadShow(ctx context.Context, r *handler.Request, a letterArg
 		if !ev.Time.IsZero() {
 			b.WriteString(adapter.Format("\n- when: %s", ev.Time))
 		}
-		line("said", cut(said(ev)))
+		if ev.Click != nil {
+			line("pressed", ev.Click.Label)
+		} else {
+			line("said", cut(l.Said))
+		}
 	} else {
 		b.WriteString(adapter.Format("\n- the event cannot be read; the record `%s` has %d bytes", l.Key, len(l.Value)))
 	}
 	return r.Whisper(ctx, "%s", adapter.Markup(b.String()))
-}
-
-// said gives the text of an event; a button's token and what answering needs are never shown.
-func said(ev *adapter.Event) string {
-	switch {
-	case ev.Invocation != nil:
-		return strings.TrimSpace("/" + ev.Invocation.Command + " " + ev.Invocation.Text)
-	case ev.Click != nil:
-		return "the button " + ev.Click.Label
-	}
-	return ev.Text
 }
 
 func cut(s string) string {

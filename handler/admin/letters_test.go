@@ -60,11 +60,13 @@ func TestDeadLetters(t *testing.T) {
 			f.letters = append(f.letters, admin.DeadLetter{ID: fmt.Sprint("L", i), Time: at, Reason: "begun too often"})
 		}
 		f.letters[21].Event = &adapter.Event{
-			Kind: adapter.KindMessage, Adapter: "chat", Time: at, Text: "deploy *api* " + strings.Repeat("x", 600), Origin: "response-token",
+			Kind: adapter.KindMessage, Adapter: "chat", Time: at, Text: "login secret", Origin: "response-token",
 			User: adapter.User{Adapter: "chat", ID: "U1", Name: "bob"}, Room: adapter.Room{ID: "C1", Name: "ops"},
 		}
+		f.letters[21].Said = "deploy *api* " + strings.Repeat("x", 600)
 		f.letters[20].Event = &adapter.Event{Kind: adapter.KindClick, Click: &adapter.Click{Label: "Yes", Command: "button-token", Token: "button-token"}}
 		f.letters[19].Event = &adapter.Event{Kind: adapter.KindInvocation, Invocation: &adapter.Invocation{Command: "deploy", Text: "api"}}
+		f.letters[19].Said = "deploy api"
 		f.letters[18].Key, f.letters[18].Value = "_/inbox/x", []byte("secret bytes")
 		w := begin(t, func(c *admin.Config) { c.Bot = f })
 		alice := w.User("alice")
@@ -81,13 +83,14 @@ func TestDeadLetters(t *testing.T) {
 			last := posts[len(posts)-1]
 			require.Equal(t, "alice", last.Only, "what people said is for who asks")
 			require.NotContains(t, last.Text, "token")
+			require.NotContains(t, last.Text, "login secret")
 			require.NotContains(t, last.Text, "secret bytes")
 			return last.Text
 		}
 		require.Equal(t, "Dead letter `L21`, 2000-01-02 03:04 UTC\n\n- reason: begun too often\n- kind: message\n- who: bob (chat//U1)\n- where: ops (chat/C1)\n"+
 			"- when: 2000-01-02 03:04 UTC\n- said: deploy *api* "+strings.Repeat("x", 487)+"…", shown("L21"))
-		require.Contains(t, shown("L20"), "said: the button Yes")
-		require.Contains(t, shown("L19"), "said: /deploy api")
+		require.Contains(t, shown("L20"), "pressed: Yes")
+		require.Contains(t, shown("L19"), "said: deploy api")
 		require.Contains(t, shown("L18"), "the event cannot be read; the record `_/inbox/x` has 12 bytes")
 
 		alice.Direct("dead show L99")
@@ -154,7 +157,7 @@ func TestReplayOfTheRealBot(t *testing.T) {
 		})
 		w.Idle()
 		w.User("alice").Direct("dead list")
-		w.ExpectMatch("@alice", "1 dead letters")
+		w.ExpectMatch("@alice", "1 dead letter:")
 		w.Stop()
 		w.Start(func(c *starling.Config) { c.Router = w.router() })
 		letters, err := w.Bot.Bot().DeadLetters(ctx)

@@ -40,7 +40,11 @@ func (c *commands) status(ctx context.Context, r *handler.Request, _ handler.Non
 		if !a.Since.IsZero() {
 			since = age(time.Since(a.Since))
 		}
-		row(name, a.State, connected, since, strconv.Itoa(a.Gaps))
+		state := a.State
+		if a.Skew != 0 {
+			state += ", and the clock of this machine is off by " + (time.Duration(a.Skew) * time.Second).String()
+		}
+		row(name, state, connected, since, strconv.Itoa(a.Gaps))
 	}
 	off := "there is no switch"
 	if c.Switch != nil {

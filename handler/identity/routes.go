@@ -13,7 +13,7 @@ import (
 func (id *Identity) Routes() *handler.Router {
 	rt := handler.NewRouter()
 	link := rt.Add(handler.Command[linkArgs]{
-		Name: "link", Summary: "Say that another account is yours too; in private.", Policy: id.cfg.Policy, Run: id.link, OnCrash: handler.OnCrashRerun,
+		Name: "link", Summary: "Say that another account is yours too; in private.", Policy: id.cfg.Policy, Run: id.link, Leaked: id.link, OnCrash: handler.OnCrashRerun,
 		Description: "Say `link` to me in private. I show you a code; send it in private from your other account, as `link CODE`. Then I ask " +
 			"the first account whether that is right.",
 	})

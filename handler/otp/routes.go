@@ -26,8 +26,11 @@ func Routes(rt *handler.Router, o *OTP, reset handler.Policy) {
 	rt.Add(handler.Command[confirming]{
 		Name: "factor confirm", Summary: "Prove that the app has it.", Policy: handler.Policy{Direct: true},
 		Run: func(ctx context.Context, r *handler.Request, a confirming) error {
-			if err := explain(o.Confirm(ctx, r.Event.User.Key(), a.Code.Reveal())); err != nil {
-				return err
+			_, err := handler.Once(ctx, r, "confirm", func(ctx context.Context) (bool, error) {
+				return true, o.Confirm(ctx, r.Event.User.Key(), a.Code.Reveal())
+			})
+			if err != nil {
+				return explain(err)
 			}
 			return r.Reply(ctx, "Your second factor is set up.")
 		},
@@ -66,8 +69,6 @@ func enrol(ctx context.Context, r *handler.Request, o *OTP) error {
 func explain(err error) error {
 	var locked *LockedError
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &locked):
 		return handler.UserErrorf("Too many wrong codes. Try again after %s.", locked.Until)
 	case errors.Is(err, ErrWrong):

@@ -148,7 +148,7 @@ func (b *binder) run() (Bound, error) {
 			return Bound{}, err
 		}
 		reason, _ := strings.CutPrefix(err.Error(), "args: ")
-		return Bound{}, &UsageError{Text: b.beginning(), Reason: reason, Err: err}
+		return Bound{}, &UsageError{Text: b.beginning(), Reason: reason, Masked: s.secret, Err: err}
 	}
 	b.words()
 	b.options()

@@ -39,6 +39,7 @@ type UsageError struct {
 	Try        string // a whole line that is right, to copy; empty where none can be computed
 	More       []Problem
 	Missing    []*Arg // required and not said
+	Masked     bool   // some of what was said is a secret, or may be one
 	Err        error  // ErrTooLong or ErrTooManyWords, else nil
 }
 
@@ -272,7 +273,7 @@ func (b *binder) usage(missing []*Arg) *UsageError {
 		text = b.spellOptions()
 	}
 	slices.SortStableFunc(b.problems, func(x, y problem) int { return x.start - y.start })
-	e := &UsageError{Missing: missing, Reason: b.problems[0].reason}
+	e := &UsageError{Missing: missing, Reason: b.problems[0].reason, Masked: len(b.hide) > 0}
 	e.Try = b.try(text)
 	var at func(int, bool) int
 	e.Text, at = splice(text, b.hide)

@@ -83,13 +83,33 @@ func (g *Guard) put(ctx context.Context, r *handler.Request, h *handler.Held) er
 	if private {
 		m.To = g.cfg.Room
 	}
-	if _, err := r.Send(ctx, m); err != nil {
+	p, err := r.Send(ctx, m)
+	if err != nil {
 		return err
+	}
+	if err := posted(ctx, r, h.ID, p.Refs); err != nil {
+		r.Log().Warn("where a request was posted could not be kept; its buttons stay shown when it is over", "request", h.ID, "error", err)
 	}
 	if private {
 		return r.Reply(ctx, "I have put %s to others: it needs %s.", h.ID, needs(h))
 	}
 	return nil
+}
+
+// posted keeps with a request where others were asked; one that is over by now has nothing to keep.
+func posted(ctx context.Context, r *handler.Request, id string, refs []adapter.Ref) error {
+	holder := r.Holder(permit.Proof{})
+	for range settleTries {
+		h, err := holder.Held(ctx, id)
+		if err != nil || h == nil || len(h.Posts) > 0 {
+			return err
+		}
+		h.Posts = refs
+		if err := holder.KeepHeld(ctx, r, h, ""); !errors.Is(err, brain.ErrConflict) {
+			return err
+		}
+	}
+	return fmt.Errorf("guard: request %s: %w", id, brain.ErrConflict)
 }
 
 // needs says whose consent a request needs.

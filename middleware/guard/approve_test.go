@@ -52,7 +52,7 @@ func TestApproveByButton(t *testing.T) {
 			require.Equal(t, "deploy api prod --wait 10m", r.Command)
 		}
 	}
-	w.User("dave").Press(post, "Approve")
+	w.User("dave").PressLate(post, "Approve")
 	w.Expect("#ops", "There is no request "+id+" any more: it was decided, or its time is over.")
 	require.EqualValues(t, 1, w.ran.Load())
 }
@@ -172,7 +172,7 @@ func denyCancelPending(t *testing.T) {
 	carol.Say("#dev", "starling deny "+id)
 	w.Expect("#ops", "@carol denied "+id+" of @bob.")
 	w.Expect("#dev", "@carol denied "+id+" of @bob.")
-	carol.Press(post, "Approve")
+	carol.PressLate(post, "Approve")
 	w.Expect("#ops", "There is no request "+id+" any more: it was decided, or its time is over.")
 
 	bob.Say("#ops", "starling deploy api to prod")
@@ -199,7 +199,7 @@ func TestRequestExpires(t *testing.T) {
 		w.ExpectSilence()
 		time.Sleep(2 * time.Minute)
 		w.Expect("#ops", "@bob: "+id+" was not decided in time, and does not run:\n```\ndeploy api prod --wait 10m\n```")
-		w.User("carol").Press(post, "Approve")
+		w.User("carol").PressLate(post, "Approve")
 		w.Expect("#ops", "There is no request "+id+" any more: it was decided, or its time is over.")
 		require.Zero(t, w.ran.Load())
 		require.Contains(t, w.book.lines(), "denied  deploy: expired "+id)
@@ -658,5 +658,38 @@ func TestConsentToWhatWasSaid(t *testing.T) {
 		w.User("carol").Press(post, "Approve")
 		w.Expect("#ops", "@carol agreed to "+id+": it runs.")
 		w.Expect("#ops", c.ran)
+	}
+}
+
+// T36: a request of a process whose clock is ten minutes off is decided once, and not after its time by our clock; nothing hangs.
+func TestRequestOfAnotherClock(t *testing.T) {
+	for off, open := range map[time.Duration]bool{-70 * time.Minute: false, -10 * time.Minute: true, 10 * time.Minute: true} {
+		t.Run(off.String(), func(t *testing.T) {
+			w := newWorld(t, options{})
+			w.User("bob").Say("#ops", "starling deploy api to prod")
+			id, post := w.request("#ops")
+			w.Idle()
+			shifted := 0
+			for e, err := range w.store.List(ctx, "_/held/") {
+				require.NoError(t, err)
+				var rec map[string]any
+				require.NoError(t, json.Unmarshal(e.Value, &rec))
+				for _, field := range []string{"since", "expires"} {
+					at, err := time.Parse(time.RFC3339Nano, rec[field].(string))
+					require.NoError(t, err)
+					rec[field] = at.Add(off)
+				}
+				value, err := json.Marshal(rec)
+				require.NoError(t, err)
+				_, err = w.store.Apply(ctx, brain.Op{Key: e.Key, Value: value, If: brain.At(e.Rev)})
+				require.NoError(t, err)
+				shifted++
+			}
+			require.Equal(t, 1, shifted)
+			w.User("carol").PressLate(post, "Approve")
+			w.User("dave").PressLate(post, "Approve")
+			w.Idle()
+			require.EqualValues(t, map[bool]int{true: 1}[open], w.ran.Load(), id)
+		})
 	}
 }

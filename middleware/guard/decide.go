@@ -119,10 +119,11 @@ func (g *Guard) deny(ctx context.Context, r *handler.Request, in *handler.Intent
 	} else if g.cfg.Audit == nil {
 		r.Log().Info("a command is refused", "rule", rec.Rule)
 	}
+	hidden := r.Conceal(ctx)
 	if g.cfg.Silent || !addressed(r) {
 		return handler.Refused("policy: " + v.rule)
 	}
-	return &handler.UserError{Text: adapter.Format("%s: %s", r.Event.User, adapter.Markup(v.text(r)))}
+	return &handler.UserError{Text: strings.TrimSpace(adapter.Format("%s: %s %s", r.Event.User, adapter.Markup(v.text(r)), hidden))}
 }
 
 // addressed tells whether the asker expects an answer: what was only overheard gets none.

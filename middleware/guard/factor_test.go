@@ -2,6 +2,7 @@ package guard_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -197,4 +198,42 @@ func TestSaidTwice(t *testing.T) {
 	w.Expect("#ops", "deployed api to staging")
 	w.ExpectSilence()
 	require.EqualValues(t, 1, w.ran.Load())
+}
+
+// T36: a code that was said at a time far from ours is not tried, and a second factor that was given on another clock counts only
+// while that can be right.
+func TestClocks(t *testing.T) {
+	for _, off := range []time.Duration{-9 * time.Minute, -6 * time.Minute, -4 * time.Minute, 0, 4 * time.Minute, 6 * time.Minute, 10 * time.Minute} {
+		t.Run(fmt.Sprint("code ", off), func(t *testing.T) {
+			w := newWorld(t, options{deploy: elevated})
+			bob := w.User("bob")
+			bob.Say("#ops", "starling deploy api")
+			w.ExpectMatch("@bob", `say "code"`)
+			w.Expect("#ops", "@bob: I have asked you for your second factor in private.")
+			w.Chat.Deliver(&adapter.Event{Kind: adapter.KindMessage, User: bob.User, Room: w.Room("@bob"), Text: "code 123456", Time: time.Now().Add(off)})
+			if off.Abs() > 5*time.Minute {
+				w.Expect("@bob", "@bob: that reached me late, or my clock is wrong. Say the code that your app shows now; if that does not work, tell who runs me.")
+				w.ExpectSilence()
+				require.Zero(t, w.ran.Load())
+				require.Empty(t, w.codes.used, "it was not tried")
+			}
+			if off.Abs() > 5*time.Minute {
+				bob.Direct("code 123456") // the clock was set
+			}
+			w.Expect("@bob", "That is right.")
+			w.Expect("#ops", "deployed api to staging")
+		})
+	}
+	for off, counts := range map[time.Duration]bool{-11 * time.Minute: false, -9 * time.Minute: true, 30 * time.Second: true, 2 * time.Minute: false, 10 * time.Minute: false} {
+		t.Run(fmt.Sprint("elevated ", off), func(t *testing.T) {
+			w := newWorld(t, options{deploy: elevated})
+			require.NoError(t, brain.Set(ctx, brain.New(w.store).Namespace("guard"), brain.Key("elevated", key("bob")), map[string]any{"at": time.Now().Add(off), "factor": "codes"}))
+			w.User("bob").Say("#ops", "starling deploy api")
+			if counts {
+				w.Expect("#ops", "deployed api to staging")
+			} else {
+				w.Expect("#ops", "@bob: I have asked you for your second factor in private.")
+			}
+		})
+	}
 }

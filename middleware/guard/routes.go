@@ -60,6 +60,9 @@ func (g *Guard) Routes() *handler.Router {
 		rt.Add(handler.Command[codeArgs]{
 			Name: "code", Summary: "Give me a second factor, in private.",
 			Run: func(ctx context.Context, r *handler.Request, a codeArgs) error { return g.code(ctx, r, a.Code) },
+			Leaked: func(_ context.Context, r *handler.Request, _ codeArgs) error {
+				return handler.UserErrorf("%s: not here. Say a code to me in private alone, and wait for the next one.", r.Event.User)
+			},
 		})
 	}
 	return rt
