@@ -63,23 +63,46 @@ func heldKey(id string) string { return heldPrefix + brain.Key(segment(id)) }
 // heldID makes the id of a request that people type: it is no secret, it is only not guessed by accident.
 func heldID() string { return "req-" + strings.ToLower(rand.Text()[:8]) }
 
-// notes are what a delivery has done to held commands, kept in its record.
-func (x *run) note(id string) string { return x.slot("held " + id) }
-
-// Noted gives what this delivery has done to a held command.
-func (x *run) Noted(_ *handler.Request, id string) string {
-	value, ok := x.d.changed(x.note(id))
-	var text string
-	if !ok || json.Unmarshal(value, &text) != nil {
-		return ""
-	}
-	return text
+// decisionRecord is what a delivery has done to a held command, as its record keeps it.
+type decisionRecord struct {
+	Held string `json:"held,omitempty"` // id of the command that this delivery holds
+	handler.Decision
+	Posts []adapter.Ref `json:"posts,omitempty"` // the message that says what became of it
+	Shown string        `json:"shown,omitempty"` // what it says
 }
 
-// noting gives the change of the record that says what was done to a held command.
-func (x *run) noting(id, note string) func(*runRecord) {
-	value, _ := json.Marshal(note) // a string always encodes
-	return func(rec *runRecord) { put(&rec.Changes, x.note(id), json.RawMessage(value)) }
+func (x *run) decisionSlot(id string) string { return x.slot("held " + id) }
+
+func (x *run) decision(id string) (rec decisionRecord, ok bool) {
+	value, ok := x.d.changed(x.decisionSlot(id))
+	if !ok || json.Unmarshal(value, &rec) != nil {
+		return rec, false
+	}
+	return rec, true
+}
+
+// Decided gives what this delivery has done to a held command, and has the message about it say so.
+func (x *run) Decided(_ *handler.Request, id string) (handler.Decision, bool) {
+	rec, ok := x.decision(id)
+	if !ok || rec.Text == "" {
+		return handler.Decision{}, false
+	}
+	x.await(x.d.bot.closeRequest(rec.Posts, rec.Shown))
+	return rec.Decision, true
+}
+
+// deciding gives the change of the record that says what was done to a held command.
+func (x *run) deciding(id string, rec decisionRecord) (func(*runRecord), error) {
+	value, err := json.Marshal(rec)
+	if err != nil {
+		return nil, fmt.Errorf("starling: decide: %w", err)
+	}
+	return func(r *runRecord) { put(&r.Changes, x.decisionSlot(id), json.RawMessage(value)) }, nil
+}
+
+// decisionOn is the record of a decision that ends h.
+func decisionOn(h *handler.Held, d handler.Decision) decisionRecord {
+	return decisionRecord{Decision: d, Posts: h.Posts, Shown: adapter.Format("%s asked to run\n```\n%s\n```\n%s", h.Event.User, h.Line, adapter.Markup(d.Text))}
 }
 
 // Hold stores a command that waits, and when it expires, in one step with the record of the delivery.
@@ -88,10 +111,10 @@ func (x *run) Hold(ctx context.Context, r *handler.Request, h *handler.Held) (*h
 		return nil, err
 	}
 	b := x.d.bot
-	if id := x.Noted(r, ""); id != "" { // the event has come again
-		again, err := x.Held(ctx, id)
+	if rec, ok := x.decision(""); ok { // the event has come again
+		again, err := x.Held(ctx, rec.Held)
 		if again == nil && err == nil {
-			again = &handler.Held{ID: id}
+			again = &handler.Held{ID: rec.Held}
 		}
 		return again, err
 	}
@@ -117,10 +140,14 @@ func (x *run) Hold(ctx context.Context, r *handler.Request, h *handler.Held) (*h
 	if err != nil {
 		return nil, fmt.Errorf("starling: hold: %w", err)
 	}
+	change, err := x.deciding("", decisionRecord{Held: h.ID})
+	if err != nil {
+		return nil, err
+	}
 	if apart {
 		b.sealed.keep(h.ID, h.Options)
 	}
-	err = x.d.commitWith(ctx, x.noting("", h.ID), nil,
+	err = x.d.commitWith(ctx, change, nil,
 		brain.Op{Key: heldKey(h.ID), Value: value, TTL: time.Until(h.Expires) + heldKept},
 		brain.Op{Key: dueKey(h.Expires, h.ID), Value: due, If: brain.Any})
 	if err != nil && brain.Certain(err) {
@@ -194,7 +221,7 @@ func (x *run) AllHeld(ctx context.Context) ([]*handler.Held, error) {
 }
 
 // KeepHeld stores what was changed in a command that waits.
-func (x *run) KeepHeld(ctx context.Context, _ *handler.Request, h *handler.Held, note string) error {
+func (x *run) KeepHeld(ctx context.Context, _ *handler.Request, h *handler.Held, d handler.Decision) error {
 	if err := x.open(); err != nil {
 		return err
 	}
@@ -202,7 +229,11 @@ func (x *run) KeepHeld(ctx context.Context, _ *handler.Request, h *handler.Held,
 	if err != nil {
 		return err
 	}
-	return x.d.commitWith(ctx, x.noting(h.ID, note), nil,
+	change, err := x.deciding(h.ID, decisionRecord{Decision: d})
+	if err != nil {
+		return err
+	}
+	return x.d.commitWith(ctx, change, nil,
 		brain.Op{Key: heldKey(h.ID), Value: value, If: brain.At(h.Rev), TTL: time.Until(h.Expires) + heldKept})
 }
 
@@ -212,24 +243,33 @@ func unhold(h *handler.Held) []brain.Op {
 }
 
 // DropHeld forgets a command that waits.
-func (x *run) DropHeld(ctx context.Context, _ *handler.Request, h *handler.Held, note string) error {
+func (x *run) DropHeld(ctx context.Context, _ *handler.Request, h *handler.Held, d handler.Decision) error {
 	if err := x.open(); err != nil {
 		return err
 	}
-	err := x.d.commitWith(ctx, x.noting(h.ID, note), nil, unhold(h)...)
-	if err == nil {
-		x.decided(h, note)
+	rec := decisionOn(h, d)
+	change, err := x.deciding(h.ID, rec)
+	if err != nil {
+		return err
 	}
-	return err
+	if err := x.d.commitWith(ctx, change, nil, unhold(h)...); err != nil {
+		return err
+	}
+	x.decided(h, rec)
+	return nil
 }
 
-// decided forgets what was kept of a command that waited, and waits a moment until the message about it says what became of
-// it: what the handler says next comes after that.
-func (x *run) decided(h *handler.Held, note string) {
+// decided forgets what was kept of a command that waited, and has the message about it say what became of it: what the handler
+// says next comes after that.
+func (x *run) decided(h *handler.Held, rec decisionRecord) {
 	b := x.d.bot
 	b.sealed.forget(h.ID)
-	done := b.closeRequest(h, note)
-	t := time.NewTimer(b.cfg.SlowAfter)
+	x.await(b.closeRequest(rec.Posts, rec.Shown))
+}
+
+// await waits a moment until done is closed.
+func (x *run) await(done <-chan struct{}) {
+	t := time.NewTimer(x.d.bot.cfg.SlowAfter)
 	defer t.Stop()
 	select {
 	case <-done:
@@ -237,28 +277,28 @@ func (x *run) decided(h *handler.Held, note string) {
 	}
 }
 
-// closeRequest says in the message about a command that waited what became of it, in place of its buttons, and gives what is
+// closeRequest has the message about a command that waited say what became of it, in place of its buttons, and gives what is
 // closed when that is done. A platform that cannot edit keeps them: who presses one is told.
-func (b *Bot) closeRequest(h *handler.Held, note string) <-chan struct{} {
+func (b *Bot) closeRequest(posts []adapter.Ref, text string) <-chan struct{} {
 	done := make(chan struct{})
-	if len(h.Posts) == 0 {
+	if len(posts) == 0 {
 		close(done)
 		return done
 	}
-	m := &adapter.Message{To: h.Posts[0].Address, Text: adapter.Format("%s asked to run\n```\n%s\n```\n%s", h.Event.User, h.Line, adapter.Markup(note))}
+	m := &adapter.Message{To: posts[0].Address, Text: text}
 	b.background.Go(func() {
 		defer close(done)
 		ctx, cancel := context.WithTimeout(b.storing, sendTimeout)
 		defer cancel()
-		if _, err := b.edit(ctx, "request "+h.ID, h.Posts, m); err != nil {
-			b.log.Debug("the buttons of a request that is over stay shown", "request", h.ID, "error", err)
+		if _, err := b.edit(ctx, "request "+posts[0].ID, posts, m); err != nil {
+			b.log.Debug("the buttons of a request that is over stay shown", "to", posts[0].Address.String(), "error", err)
 		}
 	})
 	return done
 }
 
 // Release forgets a command that waits and delivers its event again, in one step: of a thousand clicks one finds it.
-func (x *run) Release(ctx context.Context, _ *handler.Request, h *handler.Held, g *handler.Grant, note string) error {
+func (x *run) Release(ctx context.Context, _ *handler.Request, h *handler.Held, g *handler.Grant, decision handler.Decision) error {
 	if err := x.open(); err != nil {
 		return err
 	}
@@ -269,11 +309,16 @@ func (x *run) Release(ctx context.Context, _ *handler.Request, h *handler.Held, 
 	}
 	d := &delivery{ev: h.Event, id: h.Delivery + "#" + h.ID, routes: []*handler.Route{route}, grant: g}
 	d.text, _ = b.table.Text(d.ev)
-	err := x.resubmit(ctx, d, x.noting(h.ID, note), unhold(h)...)
-	if err == nil {
-		x.decided(h, note)
+	rec := decisionOn(h, decision)
+	change, err := x.deciding(h.ID, rec)
+	if err != nil {
+		return err
 	}
-	return err
+	if err := x.resubmit(ctx, d, change, unhold(h)...); err != nil {
+		return err
+	}
+	x.decided(h, rec)
+	return nil
 }
 
 // resubmit puts a new delivery into the inbox, in one step with ops and a change of the record of this one.
@@ -330,7 +375,8 @@ func (b *Bot) heldDue(ctx context.Context, entry brain.Entry, id string) error {
 	if err == nil && h != nil {
 		b.sealed.forget(id)
 		b.table.Expired(ctx, h)
-		b.closeRequest(h, "It was not decided in time.")
+		rec := decisionOn(h, handler.Decision{Text: "It was not decided in time."})
+		b.closeRequest(rec.Posts, rec.Shown)
 	}
 	return err
 }

@@ -398,11 +398,5 @@ func (b *Bot) retire(ev *adapter.Event, rec *buttonRecord) <-chan struct{} {
 // comes after that.
 func (x *run) retired(rec *buttonRecord) {
 	x.used.Store(true)
-	done := x.d.bot.retire(x.d.ev, rec)
-	t := time.NewTimer(x.d.bot.cfg.SlowAfter)
-	defer t.Stop()
-	select {
-	case <-done:
-	case <-t.C:
-	}
+	x.await(x.d.bot.retire(x.d.ev, rec))
 }

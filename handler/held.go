@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/starlingbot/starling/adapter"
@@ -69,9 +70,15 @@ type Override struct {
 	Reason string `json:"reason"`
 }
 
+// Decision is what one delivery has done to a command that waits.
+type Decision struct {
+	Text string          `json:"text"`           // portable Markdown: what is said of it; empty: nothing
+	Memo json.RawMessage `json:"memo,omitempty"` // what who decides wants to know when the event comes again
+}
+
 // Holder keeps commands that wait for people. It is a part of [Effects], for the guard alone. The records are changed at their
-// revision: brain.ErrConflict says that somebody was faster, and nothing was changed. note is recorded in the same step with
-// the change; when the event comes again, Noted gives it.
+// revision: brain.ErrConflict says that somebody was faster, and nothing was changed. The decision is recorded in the same step with
+// the change; when the event comes again, Decided gives it.
 type Holder interface {
 	// Hold stores h. again gives the record that this delivery's route has made before, in place of h.
 	Hold(ctx context.Context, r *Request, h *Held) (again *Held, err error)
@@ -80,13 +87,15 @@ type Holder interface {
 	// AllHeld gives all commands that wait, the oldest first.
 	AllHeld(ctx context.Context) ([]*Held, error)
 	// KeepHeld stores what was changed in h.
-	KeepHeld(ctx context.Context, r *Request, h *Held, note string) error
-	// DropHeld forgets h.
-	DropHeld(ctx context.Context, r *Request, h *Held, note string) error
-	// Release forgets h and delivers its event again with g, in one step: of many that release it one does.
-	Release(ctx context.Context, r *Request, h *Held, g *Grant, note string) error
-	// Noted gives the note of what r's delivery has done to the command of that id; "" if it has done nothing.
-	Noted(r *Request, id string) string
+	KeepHeld(ctx context.Context, r *Request, h *Held, d Decision) error
+	// DropHeld forgets h, and has the message about it say so.
+	DropHeld(ctx context.Context, r *Request, h *Held, d Decision) error
+	// Release forgets h and delivers its event again with g, in one step: of many that release it one does. The message about h
+	// says what became of it.
+	Release(ctx context.Context, r *Request, h *Held, g *Grant, d Decision) error
+	// Decided gives what r's delivery has done to the command of that id before it came again; false if it has done nothing. What
+	// the message about it is to say it says then, too.
+	Decided(r *Request, id string) (Decision, bool)
 }
 
 // Holder gives what keeps held commands, to the guard.

@@ -164,7 +164,11 @@ func (c commands) verify(ctx context.Context, r *handler.Request, _ handler.None
 		return r.Whisper(ctx, "%s", adapter.Markup(b.String()))
 	}
 	total := len(report.Findings) + report.More
-	b.WriteString(adapter.Format("**%d findings**.", total))
+	if total == 1 {
+		b.WriteString("**1 finding**.")
+	} else {
+		b.WriteString(adapter.Format("**%d findings**.", total))
+	}
 	for i, f := range report.Findings {
 		if i == maxProblems {
 			b.WriteString(adapter.Format("\nand %d more", total-i))

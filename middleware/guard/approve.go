@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -105,7 +106,7 @@ func posted(ctx context.Context, r *handler.Request, id string, refs []adapter.R
 			return err
 		}
 		h.Posts = refs
-		if err := holder.KeepHeld(ctx, r, h, ""); !errors.Is(err, brain.ErrConflict) {
+		if err := holder.KeepHeld(ctx, r, h, handler.Decision{}); !errors.Is(err, brain.ErrConflict) {
 			return err
 		}
 	}
@@ -228,8 +229,8 @@ func waiting(ctx context.Context, holder handler.Holder, id string) (*handler.He
 // approve adds the word of who says it, and runs the command with the last one.
 func (g *Guard) approve(ctx context.Context, r *handler.Request, id string) error {
 	holder := r.Holder(permit.Proof{})
-	if note := holder.Noted(r, id); note != "" { // this event has come before
-		return r.Reply(ctx, "%s", adapter.Markup(note))
+	if d, ok := holder.Decided(r, id); ok { // this event has come before
+		return g.finish(ctx, r, d)
 	}
 	by := r.Event.User
 	for range settleTries {
@@ -262,14 +263,21 @@ func (g *Guard) approve(ctx context.Context, r *handler.Request, id string) erro
 		if err != nil {
 			return unsure(by, err)
 		}
-		note := adapter.Format("%s agreed to %s: it runs.", by, h.ID)
+		text := adapter.Format("%s agreed to %s: it runs.", by, h.ID)
 		if lack != "" {
-			note = adapter.Format("%s agreed to %s. It still needs %s.", by, h.ID, lack)
-			err = holder.KeepHeld(ctx, r, h, note)
+			text = adapter.Format("%s agreed to %s. It still needs %s.", by, h.ID, lack)
+		}
+		rec := heldRecord(h, audit.PhaseApproved, by, "approved", "")
+		d, err := decision(text, adapter.Address{}, &rec)
+		if err != nil {
+			return err
+		}
+		if lack != "" {
+			err = holder.KeepHeld(ctx, r, h, d)
 		} else {
 			err = holder.Release(ctx, r, h, h.Granted(&handler.Agreement{
 				Hash: h.Hash, Factor: h.Factor, Consents: h.Consents, Until: time.Now().Add(g.cfg.ApprovalsFor).UTC(),
-			}), note)
+			}), d)
 		}
 		if errors.Is(err, brain.ErrConflict) {
 			continue
@@ -277,10 +285,41 @@ func (g *Guard) approve(ctx context.Context, r *handler.Request, id string) erro
 		if err != nil {
 			return err
 		}
-		g.note(ctx, heldRecord(h, audit.PhaseApproved, by, "approved", ""))
-		return r.Reply(ctx, "%s", adapter.Markup(note))
+		return g.finish(ctx, r, d)
 	}
 	return handler.UserErrorf("Too many decide %s at once. Say it again.", id)
+}
+
+// memo is what is still to be done about a decision after it counts, also when the process dies then.
+type memo struct {
+	Record *audit.Record   `json:"record,omitempty"`
+	To     adapter.Address `json:"to,omitzero"` // who asked is told there, too
+}
+
+func decision(text string, to adapter.Address, rec *audit.Record) (handler.Decision, error) {
+	data, err := json.Marshal(memo{rec, to})
+	if err != nil {
+		return handler.Decision{}, fmt.Errorf("guard: decide: %w", err)
+	}
+	return handler.Decision{Text: text, Memo: data}, nil
+}
+
+// finish records a decision that counts and says it. An event that comes again does so again: what a crash left out is made up
+// for, and a record may be there twice.
+func (g *Guard) finish(ctx context.Context, r *handler.Request, d handler.Decision) error {
+	var m memo
+	if err := json.Unmarshal(d.Memo, &m); err != nil {
+		return fmt.Errorf("guard: what was decided cannot be read: %w", err)
+	}
+	if m.Record != nil {
+		g.note(ctx, *m.Record)
+	}
+	if m.To != (adapter.Address{}) && m.To != r.Event.Address() {
+		if _, err := r.Send(ctx, &adapter.Message{To: m.To, Text: d.Text}); err != nil {
+			r.Log().Warn("who asked could not be told what became of it", "to", m.To.String(), "error", err)
+		}
+	}
+	return r.Reply(ctx, "%s", adapter.Markup(d.Text))
 }
 
 // refuse records that somebody tried to decide who may not.
@@ -294,21 +333,14 @@ func (g *Guard) refuse(ctx context.Context, r *handler.Request, h *handler.Held,
 
 // lost ends a request whose arguments were secret and are gone.
 func (g *Guard) lost(ctx context.Context, r *handler.Request, holder handler.Holder, h *handler.Held) error {
-	text := adapter.Format("%s: I was restarted and do not keep secrets. Say it again: %s", h.Event.User, h.Line)
-	if err := holder.DropHeld(ctx, r, h, text); err != nil && !errors.Is(err, brain.ErrConflict) {
+	d, err := decision(adapter.Format("%s: I was restarted and do not keep secrets. Say it again: %s", h.Event.User, h.Line), h.Event.Address(), nil)
+	if err != nil {
 		return err
 	}
-	return g.tell(ctx, r, h, text)
-}
-
-// tell says something where a request was made, and here where that is elsewhere.
-func (g *Guard) tell(ctx context.Context, r *handler.Request, h *handler.Held, text string) error {
-	if to := h.Event.Address(); to != r.Event.Address() {
-		if _, err := r.Send(ctx, &adapter.Message{To: to, Text: text}); err != nil {
-			r.Log().Warn("who asked could not be told what became of it", "request", h.ID, "error", err)
-		}
+	if err := holder.DropHeld(ctx, r, h, d); err != nil && !errors.Is(err, brain.ErrConflict) {
+		return err
 	}
-	return r.Reply(ctx, "%s", adapter.Markup(text))
+	return g.finish(ctx, r, d)
 }
 
 // end drops a request: deny of somebody who may decide it, or of who asked, who may also cancel it.
@@ -316,8 +348,8 @@ func (g *Guard) end(ctx context.Context, r *handler.Request, id string, cancel b
 	holder := r.Holder(permit.Proof{})
 	by := r.Event.User
 	for range settleTries {
-		if note := holder.Noted(r, id); note != "" {
-			return r.Reply(ctx, "%s", adapter.Markup(note))
+		if d, ok := holder.Decided(r, id); ok {
+			return g.finish(ctx, r, d)
 		}
 		h, err := waiting(ctx, holder, id)
 		if err != nil {
@@ -331,10 +363,10 @@ func (g *Guard) end(ctx context.Context, r *handler.Request, id string, cancel b
 		if err != nil {
 			return unsure(by, err)
 		}
-		note, outcome := adapter.Format("%s denied %s of %s.", by, h.ID, h.Event.User), "denied"
+		text, outcome := adapter.Format("%s denied %s of %s.", by, h.ID, h.Event.User), "denied"
 		switch {
 		case who == asker:
-			note, outcome = adapter.Format("%s canceled %s.", by, h.ID), "canceled"
+			text, outcome = adapter.Format("%s canceled %s.", by, h.ID), "canceled"
 		case cancel:
 			return handler.UserErrorf("%s: only who asked for %s can cancel it. Others deny it.", by, h.ID)
 		default:
@@ -343,15 +375,19 @@ func (g *Guard) end(ctx context.Context, r *handler.Request, id string, cancel b
 				return err
 			}
 		}
-		err = holder.DropHeld(ctx, r, h, note)
+		rec := heldRecord(h, audit.PhaseDenied, by, outcome, "approval")
+		d, err := decision(text, h.Event.Address(), &rec)
+		if err != nil {
+			return err
+		}
+		err = holder.DropHeld(ctx, r, h, d)
 		if errors.Is(err, brain.ErrConflict) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		g.note(ctx, heldRecord(h, audit.PhaseDenied, by, outcome, "approval"))
-		return g.tell(ctx, r, h, note)
+		return g.finish(ctx, r, d)
 	}
 	return handler.UserErrorf("Too many decide %s at once. Say it again.", id)
 }
@@ -414,8 +450,8 @@ const minReason = 8
 // override runs a request without the consent that it needs: in an emergency, with a reason, recorded and announced.
 func (g *Guard) override(ctx context.Context, r *handler.Request, id, why string) error {
 	holder := r.Holder(permit.Proof{})
-	if note := holder.Noted(r, id); note != "" {
-		return r.Reply(ctx, "%s", adapter.Markup(note))
+	if d, ok := holder.Decided(r, id); ok {
+		return g.finish(ctx, r, d)
 	}
 	by := r.Event.User
 	why = strings.TrimSpace(why)
@@ -440,11 +476,15 @@ func (g *Guard) override(ctx context.Context, r *handler.Request, id, why string
 		if err := g.append(ctx, rec); err != nil { // before it happens: an emergency that is on no record is none
 			return &handler.UserError{Text: adapter.Format("%s: that cannot be recorded now, so it does not happen. My log has it under %s.", by, r.CorrelationID()), Err: err}
 		}
-		note := adapter.Format("**%s runs %s of %s without the consent it needs**, because: %s\n```\n%s\n```", by, h.ID, h.Event.User, why, h.Line)
+		text := adapter.Format("**%s runs %s of %s without the consent it needs**, because: %s\n```\n%s\n```", by, h.ID, h.Event.User, why, h.Line)
+		d, err := decision(text, h.Event.Address(), nil)
+		if err != nil {
+			return err
+		}
 		err = holder.Release(ctx, r, h, h.Granted(&handler.Agreement{
 			Hash: h.Hash, Factor: h.Factor, Until: time.Now().Add(g.cfg.ApprovalsFor).UTC(),
 			Override: &handler.Override{Consent: handler.Consent{By: by, At: time.Now().UTC()}, Reason: why},
-		}), note)
+		}), d)
 		if errors.Is(err, brain.ErrConflict) {
 			continue
 		}
@@ -452,11 +492,11 @@ func (g *Guard) override(ctx context.Context, r *handler.Request, id, why string
 			return err
 		}
 		if g.cfg.Room != (adapter.Address{}) && g.cfg.Room != r.Event.Address() && g.cfg.Room != h.Event.Address() {
-			if _, err := r.Send(ctx, &adapter.Message{To: g.cfg.Room, Text: note}); err != nil {
+			if _, err := r.Send(ctx, &adapter.Message{To: g.cfg.Room, Text: text}); err != nil {
 				r.Log().Error("an override could not be announced", "request", h.ID, "error", err)
 			}
 		}
-		return g.tell(ctx, r, h, note)
+		return g.finish(ctx, r, d)
 	}
 	return handler.UserErrorf("Too many decide %s at once. Say it again.", id)
 }

@@ -99,7 +99,7 @@ func forget(ctx context.Context, r *handler.Request, id string) error {
 	if err != nil || h == nil {
 		return err
 	}
-	return holder.DropHeld(ctx, r, h, "dropped")
+	return holder.DropHeld(ctx, r, h, handler.Decision{})
 }
 
 func (g *Guard) enrolled(ctx context.Context, u adapter.User) (ok bool, err error) {
@@ -148,7 +148,7 @@ func (g *Guard) code(ctx context.Context, r *handler.Request, secret handler.Sec
 		if h.Kind != handler.HeldFactor || h.Event.User.Key() != u.Key() || !h.Expires.After(time.Now()) || h.Lost {
 			continue
 		}
-		err := holder.Release(ctx, r, h, h.Granted(&handler.Agreement{Hash: h.Hash, Factor: g.cfg.Factor.Name(), Until: time.Now().Add(g.cfg.ApprovalsFor).UTC()}), "released")
+		err := holder.Release(ctx, r, h, h.Granted(&handler.Agreement{Hash: h.Hash, Factor: g.cfg.Factor.Name(), Until: time.Now().Add(g.cfg.ApprovalsFor).UTC()}), handler.Decision{})
 		if err != nil && !errors.Is(err, brain.ErrConflict) {
 			return err
 		}
