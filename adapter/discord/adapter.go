@@ -21,7 +21,11 @@ import (
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/markdown"
+	"github.com/starlingbot/starling/internal/apiclient"
+	"github.com/starlingbot/starling/internal/life"
 	"github.com/starlingbot/starling/internal/lookup"
+	"github.com/starlingbot/starling/internal/pace"
+	"github.com/starlingbot/starling/internal/retry"
 )
 
 // Config is the configuration of an [Adapter]. Token is required.
@@ -78,29 +82,25 @@ type Positions interface {
 type Adapter struct {
 	cfg    Config
 	log    *slog.Logger
-	http   *client
+	life   *life.Life
+	web    *apiclient.Client
+	http   *client            // of the library, over web
 	rest   *discordgo.Session // for its requests alone: the connection is ours
 	md     *markdown.Renderer
 	verify *verifier // nil without public keys
 
 	me      atomic.Pointer[identity] // who the bot is; nil before the first sign-in
-	running atomic.Bool
-	intake  atomic.Pointer[intake] // of the Run that goes
-	suspect chan struct{}          // a verb met a token that does not work
+	intake  atomic.Pointer[intake]   // of the Run that goes
+	suspect chan struct{}            // a verb met a token that does not work
 
 	dialed, identified time.Time // of the last connection and session; of the Run that goes
-
-	base   context.Context // ends with Close
-	cancel context.CancelFunc
-	ending sync.Mutex     // orders the start of look-ups before the end of base
-	work   sync.WaitGroup // look-ups under way
 
 	users    *lookup.Cache[adapter.User]
 	channels *lookup.Cache[channel]
 	kinds    *lookup.Cache[adapter.UserKind] // by user id: what somebody is where no event says it
-	index    *lookup.Cache[nameIndex]
+	index    *lookup.Cache[lookup.Names]
 	guilds   guilds
-	pace     pacer
+	pace     *pace.Rooms // what Discord refuses is kept back by its route: see limits
 	limits   limits
 	places   places
 	answers  answers
@@ -175,8 +175,9 @@ func New(cfg Config) (*Adapter, error) {
 	}
 
 	a := &Adapter{cfg: cfg, log: cfg.Logger.With("adapter", cfg.Name), md: markdown.Discord(), suspect: make(chan struct{}, 1)}
-	a.base, a.cancel = context.WithCancel(context.Background())
-	a.http = newClient(cfg.HTTPClient, cfg.APIURL)
+	a.life = life.New("discord")
+	a.web = apiclient.New(cfg.HTTPClient)
+	a.http = &client{web: a.web, base: cfg.APIURL}
 	a.limits.init()
 	if a.rest, err = discordgo.New("Bot " + cfg.Token); err != nil {
 		return nil, fmt.Errorf("discord: %w", err)
@@ -184,12 +185,12 @@ func New(cfg Config) (*Adapter, error) {
 	a.rest.Client = &http.Client{Transport: a.http}
 	a.rest.LogLevel = -1                                            // it writes to the standard logger, addresses too
 	a.rest.MaxRestRetries, a.rest.ShouldRetryOnRateLimit = 0, false // what it retries may post twice, and it waits without a context
-	a.users = lookup.New[adapter.User](a.base, a.begin, cfg.CacheUsers, cfg.CacheFor)
-	a.channels = lookup.New[channel](a.base, a.begin, cfg.CacheRooms, cfg.CacheFor)
-	a.kinds = lookup.New[adapter.UserKind](a.base, a.begin, cfg.CacheUsers, cfg.CacheFor)
-	a.index = lookup.New[nameIndex](a.base, a.begin, 2, cfg.CacheFor)
+	a.users = lookup.New[adapter.User](a.life.Context(), a.life.Begin, cfg.CacheUsers, cfg.CacheFor)
+	a.channels = lookup.New[channel](a.life.Context(), a.life.Begin, cfg.CacheRooms, cfg.CacheFor)
+	a.kinds = lookup.New[adapter.UserKind](a.life.Context(), a.life.Begin, cfg.CacheUsers, cfg.CacheFor)
+	a.index = lookup.New[lookup.Names](a.life.Context(), a.life.Begin, 2, cfg.CacheFor)
 	a.guilds.init()
-	a.pace.init()
+	a.pace = pace.New(a.life.Context(), paceEvery, paceBurst)
 	a.places.init(cfg.Positions)
 	a.answers.init()
 	a.spoken.init()
@@ -292,33 +293,8 @@ func (a *Adapter) Features() adapter.Features {
 
 // Close implements [adapter.Closer]: all verbs give [adapter.ErrClosed] from now on, and a Run that still goes ends.
 func (a *Adapter) Close() error {
-	a.ending.Lock()
-	a.cancel()
-	a.ending.Unlock()
-	a.work.Wait()
-	a.http.close()
-	return nil
-}
-
-// begin runs f in a goroutine that Close waits for; false after Close.
-func (a *Adapter) begin(f func()) bool {
-	a.ending.Lock()
-	defer a.ending.Unlock()
-	if a.base.Err() != nil {
-		return false
-	}
-	a.work.Go(f)
-	return true
-}
-
-// usable checks what every verb begins with.
-func (a *Adapter) usable(ctx context.Context, verb string) error {
-	if a.base.Err() != nil {
-		return fmt.Errorf("discord: %s: %w", verb, adapter.ErrClosed)
-	}
-	if err := ctx.Err(); err != nil { // nothing was done yet, that is certain
-		return fmt.Errorf("discord: %s: %w: %w", verb, adapter.ErrUnavailable, err)
-	}
+	a.life.End()
+	a.web.Close()
 	return nil
 }
 
@@ -326,46 +302,33 @@ func (a *Adapter) usable(ctx context.Context, verb string) error {
 // an error only for what no retry cures: [adapter.ErrAuth] for a token that does not work, [adapter.ErrForbidden] for an
 // intent that is not turned on, which it names.
 func (a *Adapter) Run(ctx context.Context, sink adapter.Sink) error {
-	if !a.running.CompareAndSwap(false, true) {
-		return errors.New("discord: run: already running")
-	}
-	defer a.running.Store(false)
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	defer context.AfterFunc(a.base, func() { stop(nil) })()
-	if ctx.Err() != nil || a.base.Err() != nil {
-		return nil
-	}
-
-	if err := a.signIn(ctx); err != nil {
-		if ctx.Err() != nil {
-			return nil
+	return a.life.Run(ctx, func(ctx context.Context, end func(error)) error {
+		if err := a.signIn(ctx); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
 		}
+		in := newIntake(ctx, a, sink)
+		a.intake.Store(in)
+		var wg sync.WaitGroup
+		wg.Go(func() { a.watchToken(ctx, end) })
+		wg.Go(func() { a.keep(ctx, in) })
+		var err error
+		if a.cfg.NoGateway {
+			a.health.set(func(h *Status) { h.Connected, h.Since = true, time.Now() })
+			<-ctx.Done()
+		} else {
+			err = a.runSocket(ctx, in)
+		}
+		end(nil)
+		a.intake.Store(nil)
+		in.lanes.Wait()
+		wg.Wait()
+		a.savePlaces()
+		a.health.set(func(h *Status) { h.Connected = false })
 		return err
-	}
-	in := newIntake(ctx, a, sink)
-	a.intake.Store(in)
-	var wg sync.WaitGroup
-	wg.Go(func() { a.watchToken(ctx, stop) })
-	wg.Go(func() { a.keep(ctx, in) })
-	var err error
-	if a.cfg.NoGateway {
-		a.health.set(func(h *Status) { h.Connected, h.Since = true, time.Now() })
-		<-ctx.Done()
-	} else {
-		err = a.runSocket(ctx, in)
-	}
-	stop(nil)
-	a.intake.Store(nil)
-	in.wait()
-	wg.Wait()
-	a.savePlaces()
-	a.health.set(func(h *Status) { h.Connected = false })
-	var fatal *fatalError
-	if err == nil && errors.As(context.Cause(ctx), &fatal) {
-		err = fatal.err
-	}
-	return err
+	})
 }
 
 // fatalError ends a Run.
@@ -374,33 +337,17 @@ type fatalError struct{ err error }
 func (e *fatalError) Error() string { return e.err.Error() }
 func (e *fatalError) Unwrap() error { return e.err }
 
-const (
-	firstRetry = time.Second
-	maxRetry   = 30 * time.Second
-	callLimit  = 20 * time.Second // of one call that nobody else bounds
-)
+const callLimit = 20 * time.Second // of one call that nobody else bounds
 
 // signIn learns who the bot is and what it may do.
 func (a *Adapter) signIn(ctx context.Context) error {
-	for wait := firstRetry; ; wait = min(2*wait, maxRetry) {
-		err := a.identify(ctx)
-		if err == nil {
-			return a.intents()
-		}
-		if fatal(err) || ctx.Err() != nil {
-			return err
-		}
-		a.log.Warn("discord cannot be asked who the bot is; trying again", "error", err, "after", wait)
+	if err := retry.Until(ctx, fatal, func(err error, after time.Duration) {
+		a.log.Warn("discord cannot be asked who the bot is; trying again", "error", err, "after", after)
 		a.health.set(func(h *Status) { h.LastError = err.Error() })
-		var limit *adapter.RateLimitError
-		pauseFor := jitter(wait)
-		if errors.As(err, &limit) {
-			pauseFor = max(pauseFor, limit.RetryAfter)
-		}
-		if pause(ctx, pauseFor) != nil {
-			return err
-		}
+	}, func() error { return a.identify(ctx) }); err != nil {
+		return err
 	}
+	return a.intents()
 }
 
 // fatal tells whether trying again is useless.
@@ -472,7 +419,7 @@ func (a *Adapter) known(ctx context.Context) error {
 }
 
 // watchToken asks again whether the token works when a verb met one that does not, and ends Run if it does not.
-func (a *Adapter) watchToken(ctx context.Context, stop context.CancelCauseFunc) {
+func (a *Adapter) watchToken(ctx context.Context, end func(error)) {
 	for {
 		select {
 		case <-a.suspect:
@@ -480,10 +427,10 @@ func (a *Adapter) watchToken(ctx context.Context, stop context.CancelCauseFunc) 
 			return
 		}
 		if err := a.identify(ctx); err != nil && errors.Is(err, adapter.ErrAuth) && ctx.Err() == nil {
-			stop(&fatalError{err})
+			end(err)
 			return
 		}
-		if pause(ctx, 10*time.Second) != nil {
+		if retry.Pause(ctx, 10*time.Second) != nil {
 			return
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/retry"
 )
 
 const (
@@ -24,17 +25,17 @@ const (
 
 // keep stores the places now and then, reads what was left out, and forgets what is over.
 func (a *Adapter) keep(ctx context.Context, in *intake) {
-	for pause(ctx, saveEvery) == nil {
-		if !a.filling(in) {
+	for retry.Pause(ctx, saveEvery) == nil {
+		if in.fills.Load() == 0 {
 			a.places.giveUp(time.Now())
-			if in.quiet() && a.Status().Connected && !a.cfg.NoGateway {
+			if in.lanes.Len() == 0 && a.Status().Connected && !a.cfg.NoGateway {
 				a.places.quiet(idAt(a.now().Add(-settled)))
 			}
 		}
 		a.savePlaces()
 		a.tidy(ctx)
 		for _, channel := range a.places.open() {
-			if !in.idle(channel) || ctx.Err() != nil {
+			if !in.lanes.Idle(channel) || ctx.Err() != nil {
 				continue
 			}
 			if err := a.fillRoom(ctx, in, channel); err != nil && ctx.Err() == nil {
@@ -42,13 +43,6 @@ func (a *Adapter) keep(ctx context.Context, in *intake) {
 			}
 		}
 	}
-}
-
-// filling tells whether a gap is being filled.
-func (a *Adapter) filling(in *intake) bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.fills > 0
 }
 
 func (a *Adapter) savePlaces() {
@@ -91,19 +85,15 @@ func (a *Adapter) newSession(ctx context.Context, in *intake, lost time.Time, se
 
 // fill runs f beside, and counts that something is being filled.
 func (in *intake) fill(f func()) {
-	in.mu.Lock()
-	in.fills++
-	in.mu.Unlock()
-	in.wg.Go(func() {
+	in.fills.Add(1)
+	in.lanes.Go(func() {
 		select {
 		case in.filler <- struct{}{}:
 			f()
 			<-in.filler
 		case <-in.ctx.Done():
 		}
-		in.mu.Lock()
-		in.fills--
-		in.mu.Unlock()
+		in.fills.Add(-1)
 	})
 }
 
@@ -122,9 +112,9 @@ func (a *Adapter) fillServer(ctx context.Context, in *intake, g *gapOf, s *wireG
 	in.fill(func() {
 		select {
 		case <-g.loaded:
-		default: // somebody was quicker: the positions come first
+		default: // somebody was quicker: the positions come first; where they cannot be read each room is a gap
 			if _, err := a.places.load(ctx); err != nil {
-				return
+				a.log.Debug("the positions cannot be read yet", "error", err)
 			}
 		}
 		for _, list := range [][]wireChannel{s.Channels, s.Threads} {
@@ -199,7 +189,7 @@ func (a *Adapter) fillRoom(ctx context.Context, in *intake, channel string) erro
 // reactions are in none.
 func (a *Adapter) History(ctx context.Context, room, after string) iter.Seq2[*adapter.Event, error] {
 	return func(yield func(*adapter.Event, error) bool) {
-		err := a.usable(ctx, "read the history")
+		err := a.life.Usable(ctx, "read the history")
 		if err == nil {
 			err = a.known(ctx)
 		}
@@ -227,7 +217,7 @@ func (a *Adapter) History(ctx context.Context, room, after string) iter.Seq2[*ad
 // than most.
 func (a *Adapter) read(ctx context.Context, channel, after string, most int) (list []*received, cut string, err error) {
 	guild := ""
-	if err := a.patiently(ctx, func() error {
+	if err := retry.Few(ctx, fatal, func() error {
 		c, err := a.channelByID(ctx, channel)
 		guild = c.guild
 		return err
@@ -241,7 +231,7 @@ func (a *Adapter) read(ctx context.Context, channel, after string, most int) (li
 			path += "&before=" + before
 		}
 		var page []json.RawMessage
-		err := a.patiently(ctx, func() error {
+		err := retry.Few(ctx, fatal, func() error {
 			ctx, cancel := context.WithTimeout(ctx, callLimit)
 			defer cancel()
 			page = nil

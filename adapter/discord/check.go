@@ -52,7 +52,7 @@ func Invite(clientID string) string {
 // may be begun today, the public key, the clock. The error joins all that is wrong, each with its cure; nil if Run would
 // work now.
 func (a *Adapter) Check(ctx context.Context) error {
-	if err := a.usable(ctx, "check"); err != nil {
+	if err := a.life.Usable(ctx, "check"); err != nil {
 		return err
 	}
 	if err := a.identify(ctx); err != nil {
@@ -66,7 +66,7 @@ func (a *Adapter) Check(ctx context.Context) error {
 		if key := a.me.Load().key; key != "" && !slices.ContainsFunc(a.cfg.PublicKeys, func(k string) bool { return strings.EqualFold(k, key) }) {
 			errs = append(errs, fmt.Errorf("discord: check the public key: %w: none of Config.PublicKeys is that of this application: copy the Public Key from its page General Information", adapter.ErrInvalid))
 		}
-		if skew := a.http.off(); skew.Abs() > time.Minute {
+		if skew := a.web.Skew(); skew.Abs() > time.Minute {
 			errs = append(errs, fmt.Errorf("discord: the clock of this machine is off by %v: set it (NTP); over five minutes HTTP mode refuses all that Discord sends", -skew.Round(time.Second)))
 		}
 	}

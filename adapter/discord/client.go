@@ -7,52 +7,23 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/bwmarrin/discordgo"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/apiclient"
 )
 
-// client makes the requests of the library. It sends them to Config.APIURL without the library's package variables, tells
-// a request that certainly never left from one that may have, learns Discord's clock, and keeps addresses that hold
-// interaction tokens out of errors.
+// client makes the requests of the library. It sends them to Config.APIURL without the library's package variables. Addresses
+// that hold interaction tokens are not in its errors.
 type client struct {
-	http *http.Client
+	web  *apiclient.Client
 	base string
-	skew atomic.Int64 // nanoseconds that Discord's clock is ahead of ours
 }
-
-func newClient(given *http.Client, base string) *client {
-	c := &client{http: given, base: base}
-	if given == nil {
-		c.http = &http.Client{Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 16, IdleConnTimeout: 90 * time.Second,
-			TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: 30 * time.Second,
-			DialContext: (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		}}
-	}
-	return c
-}
-
-// close lets idle connections go, of a client that was given too: it makes new ones when it is used on.
-func (c *client) close() { c.http.CloseIdleConnections() }
-
-// off is how far Discord's clock is ahead of ours, to about a second.
-func (c *client) off() time.Duration { return time.Duration(c.skew.Load()) }
-
-// notSentError is an error of a request that never left.
-type notSentError struct{ err error }
-
-func (e *notSentError) Error() string { return e.err.Error() }
-func (e *notSentError) Unwrap() error { return e.err }
 
 const (
 	maxAnswer = 32 << 20         // bytes read of an answer of the API
@@ -71,64 +42,20 @@ type noteKey struct{}
 func (c *client) RoundTrip(req *http.Request) (*http.Response, error) {
 	rest, ok := strings.CutPrefix(req.URL.String(), discordgo.EndpointAPI)
 	if !ok {
-		return nil, &notSentError{errors.New("not an address of the API")}
+		return nil, &apiclient.NotSentError{Err: errors.New("not an address of the API")}
 	}
 	to, err := url.Parse(c.base + rest)
 	if err != nil {
-		return nil, &notSentError{errors.New("not an address")}
+		return nil, &apiclient.NotSentError{Err: errors.New("not an address")}
 	}
-	ctx, cancel := context.WithTimeout(req.Context(), maxCall)
-	out := req.Clone(ctx)
+	out := req.Clone(req.Context())
 	out.URL, out.Host = to, ""
-	resp, err := c.do(out)
+	resp, err := apiclient.Bound(out, maxCall, maxAnswer, c.web.Do)
 	if err != nil {
-		cancel()
 		return nil, err
 	}
 	if n, ok := req.Context().Value(noteKey{}).(*note); ok {
 		n.status, n.header = resp.StatusCode, resp.Header
-	}
-	resp.Body = &limitedBody{io.LimitReader(resp.Body, maxAnswer), resp.Body, cancel}
-	return resp, nil
-}
-
-type limitedBody struct {
-	io.Reader
-	body   io.Closer
-	cancel context.CancelFunc
-}
-
-// Close implements [io.Closer].
-func (b *limitedBody) Close() error {
-	defer b.cancel()
-	return b.body.Close()
-}
-
-// do makes any request.
-func (c *client) do(req *http.Request) (*http.Response, error) {
-	var asked, got atomic.Bool
-	ctx := httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
-		GetConn: func(string) { asked.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { got.Store(true) },
-	})
-	begun := time.Now()
-	resp, err := c.http.Do(req.WithContext(ctx))
-	if err != nil {
-		var u *url.Error
-		if errors.As(err, &u) { // it shows the address
-			err = u.Err
-		}
-		err = fmt.Errorf("%s: %w", req.URL.Host, err)
-		var op *net.OpError
-		if asked.Load() && !got.Load() || errors.As(err, &op) && op.Op == "dial" && !got.Load() {
-			return nil, &notSentError{err}
-		}
-		return nil, err
-	}
-	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
-		if took := time.Since(begun); took < 5*time.Second {
-			c.skew.Store(int64(date.Sub(begun)))
-		}
 	}
 	return resp, nil
 }
@@ -155,7 +82,7 @@ func (a *Adapter) stream(ctx context.Context, verb, method, path, contentType st
 	return a.exchange(ctx, verb, method, path, func(ctx context.Context) ([]byte, error) {
 		req, err := http.NewRequestWithContext(ctx, method, discordgo.EndpointAPI+path, body)
 		if err != nil {
-			return nil, &notSentError{errors.New("not an address")}
+			return nil, &apiclient.NotSentError{Err: errors.New("not an address")}
 		}
 		req.ContentLength = size
 		req.Header.Set("Authorization", a.rest.Token)
@@ -199,46 +126,4 @@ func (a *Adapter) exchange(ctx context.Context, verb, method, path string, send 
 }
 
 // now is the time by Discord's clock, to a second.
-func (a *Adapter) now() time.Time {
-	skew := a.http.off()
-	if skew.Abs() < 5*time.Second {
-		skew = 0
-	}
-	return time.Now().Add(skew)
-}
-
-// pause waits d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// jitter gives 3/4 to 5/4 of d.
-func jitter(d time.Duration) time.Duration { return d*3/4 + rand.N(d/2+1) }
-
-// patiently calls f, which only reads, and again while Discord asks for patience or fails, a few times.
-func (a *Adapter) patiently(ctx context.Context, f func() error) error {
-	wait := firstRetry
-	for n := 0; ; n++ {
-		err := f()
-		if err == nil || fatal(err) || adapter.OutcomeOf(err) == adapter.Refused || n == 8 {
-			return err
-		}
-		var limit *adapter.RateLimitError
-		pauseFor := jitter(wait)
-		if errors.As(err, &limit) && limit.RetryAfter > 0 {
-			pauseFor = limit.RetryAfter
-		} else {
-			wait = min(2*wait, maxRetry)
-		}
-		if pause(ctx, pauseFor) != nil {
-			return err
-		}
-	}
-}
+func (a *Adapter) now() time.Time { return a.web.Now() }

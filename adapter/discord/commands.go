@@ -75,7 +75,7 @@ func takesText(c *adapter.CommandSpec) bool {
 // subcommands, arguments typed options. The error names the commands that are over Discord's limits and why; they work when
 // they are typed, and the others are registered all the same.
 func (a *Adapter) RegisterCommands(ctx context.Context, commands []adapter.CommandSpec) error {
-	if err := a.usable(ctx, "register commands"); err != nil {
+	if err := a.life.Usable(ctx, "register commands"); err != nil {
 		return err
 	}
 	set := &commandSet{specs: map[string]*adapter.CommandSpec{}}

@@ -28,12 +28,12 @@ func (a *Adapter) complement(ctx context.Context, in *intake, w *wireInteraction
 	}
 	found := make(chan []slashChoice, 1)
 	asking, cancel := context.WithTimeout(ctx, deferAt)
-	in.wg.Go(func() {
+	in.lanes.Go(func() {
 		defer func() { <-in.completing }()
 		defer cancel()
 		found <- a.proposals(asking, w)
 	})
-	in.wg.Go(func() {
+	in.lanes.Go(func() {
 		choices := []slashChoice{}
 		select {
 		case choices = <-found:

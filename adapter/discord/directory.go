@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/lookup"
 )
 
 const (
@@ -127,32 +128,10 @@ func (a *Adapter) kindOf(ctx context.Context, user string) (adapter.UserKind, er
 	})
 }
 
-// nameIndex finds ids by name, in lower case.
-type nameIndex map[string][]string
-
-func (n nameIndex) add(name, id string) {
-	name = strings.ToLower(name)
-	if name != "" && !slices.Contains(n[name], id) {
-		n[name] = append(n[name], id)
-	}
-}
-
-// pick gives the one id of a name.
-func (n nameIndex) pick(name string) (string, error) {
-	switch ids := n[strings.ToLower(name)]; len(ids) {
-	case 0:
-		return "", adapter.ErrNotFound
-	case 1:
-		return ids[0], nil
-	default:
-		return "", fmt.Errorf("%w: %s", adapter.ErrAmbiguous, strings.Join(ids[:min(len(ids), 5)], ", "))
-	}
-}
-
 // User implements [adapter.Directory]. A name is a user name, a display name or a nickname: of somebody who was heard
 // lately, else of a member of the servers.
 func (a *Adapter) User(ctx context.Context, query string) (adapter.User, error) {
-	if err := a.usable(ctx, "look up a user"); err != nil {
+	if err := a.life.Usable(ctx, "look up a user"); err != nil {
 		return adapter.User{}, err
 	}
 	if err := a.known(ctx); err != nil {
@@ -162,7 +141,7 @@ func (a *Adapter) User(ctx context.Context, query string) (adapter.User, error) 
 	if name, ok := strings.CutPrefix(query, "@"); ok {
 		found, err := a.search(ctx, name)
 		if err == nil {
-			id, err = found.pick(name)
+			id, err = found.Pick(name)
 		}
 		if err != nil {
 			return adapter.User{}, fmt.Errorf("discord: look up the user %q: %w", query, err)
@@ -175,11 +154,11 @@ func (a *Adapter) User(ctx context.Context, query string) (adapter.User, error) 
 }
 
 // search finds users by name.
-func (a *Adapter) search(ctx context.Context, name string) (nameIndex, error) {
-	found := nameIndex{}
+func (a *Adapter) search(ctx context.Context, name string) (lookup.Names, error) {
+	found := lookup.Names{}
 	a.users.Each(func(id string, u adapter.User) {
 		if strings.EqualFold(u.Name, name) {
-			found.add(u.Name, id)
+			found.Add(u.Name, id)
 		}
 	})
 	if name == "" {
@@ -207,7 +186,7 @@ func (a *Adapter) search(ctx context.Context, name string) (nameIndex, error) {
 			}
 			for _, n := range []string{m.User.Username, m.User.GlobalName, m.Nick} {
 				if strings.EqualFold(n, name) {
-					found.add(name, m.User.ID)
+					found.Add(name, m.User.ID)
 				}
 			}
 		}
@@ -217,14 +196,14 @@ func (a *Adapter) search(ctx context.Context, name string) (nameIndex, error) {
 
 // Room implements [adapter.Directory]. A thread is found by its id, as the room that it is in.
 func (a *Adapter) Room(ctx context.Context, query string) (adapter.Room, error) {
-	if err := a.usable(ctx, "look up a room"); err != nil {
+	if err := a.life.Usable(ctx, "look up a room"); err != nil {
 		return adapter.Room{}, err
 	}
 	id := query
 	if name, ok := strings.CutPrefix(query, "#"); ok {
 		index, err := a.index.Get(ctx, "rooms", a.indexRooms)
 		if err == nil {
-			id, err = index.pick(name)
+			id, err = index.Pick(name)
 		}
 		if err != nil {
 			return adapter.Room{}, fmt.Errorf("discord: look up the room %q: %w", query, err)
@@ -237,8 +216,8 @@ func (a *Adapter) Room(ctx context.Context, query string) (adapter.Room, error) 
 	return r, err
 }
 
-func (a *Adapter) indexRooms(ctx context.Context) (nameIndex, error) {
-	index := nameIndex{}
+func (a *Adapter) indexRooms(ctx context.Context) (lookup.Names, error) {
+	index := lookup.Names{}
 	list, err := a.ownGuilds(ctx)
 	if err != nil {
 		return nil, err
@@ -257,7 +236,7 @@ func (a *Adapter) indexRooms(ctx context.Context) (nameIndex, error) {
 				c.GuildID = g.ID
 			}
 			a.channels.Put(c.ID, channelOf(c))
-			index.add(c.Name, c.ID)
+			index.Add(c.Name, c.ID)
 		}
 	}
 	return index, nil
@@ -265,7 +244,7 @@ func (a *Adapter) indexRooms(ctx context.Context) (nameIndex, error) {
 
 // OpenDirect implements [adapter.DirectOpener]. Errors: [adapter.ErrNotFound], [adapter.ErrForbidden].
 func (a *Adapter) OpenDirect(ctx context.Context, userID string) (adapter.Room, error) {
-	if err := a.usable(ctx, "open a direct room"); err != nil {
+	if err := a.life.Usable(ctx, "open a direct room"); err != nil {
 		return adapter.Room{}, err
 	}
 	if !isID(userID) {

@@ -9,6 +9,7 @@ import (
 	"github.com/bwmarrin/discordgo"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/apiclient"
 )
 
 // apiError is what Discord refused: its code and the text that Discord gives with it.
@@ -76,9 +77,9 @@ func (a *Adapter) fail(verb string, err error, n *note) error {
 		}
 		return fmt.Errorf("discord: %s: %w: %w", verb, e.kind, e)
 	}
-	var unsent *notSentError
+	var unsent *apiclient.NotSentError
 	if errors.As(err, &unsent) {
-		return fmt.Errorf("discord: %s: %w: %w", verb, adapter.ErrUnavailable, unsent.err)
+		return fmt.Errorf("discord: %s: %w: %w", verb, adapter.ErrUnavailable, unsent.Err)
 	}
 	if n.status != 0 {
 		return fmt.Errorf("discord: %s: HTTP %d and an answer that cannot be read", verb, n.status)

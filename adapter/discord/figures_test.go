@@ -100,9 +100,9 @@ func BenchmarkSocketToSink(b *testing.B) {
 		}
 		if n%len(all) == 0 && n > 0 { // the ids come again
 			b.StopTimer()
-			in.mu.Lock()
-			in.taken = newRecent(maxTaken, keepTaken)
-			in.mu.Unlock()
+			in.lanes.Wait()
+			in = newIntake(ctx, a, in.sink)
+			g.in = in
 			begun = time.Now()
 			b.StartTimer()
 		}
@@ -121,7 +121,7 @@ func BenchmarkSocketToSink(b *testing.B) {
 		}
 	}
 	cancel()
-	in.wait()
+	in.lanes.Wait()
 	require.NoError(b, a.Close())
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/retry"
 )
 
 const (
@@ -93,7 +94,7 @@ func (g *gateway) run(ctx context.Context) error {
 			if err != nil {
 				g.goodbye(keepOpen)
 				if errors.Is(err, errInvalid) { // Discord wants a pause before the next session
-					_ = pause(ctx, time.Second+time.Duration(rand.N(int64(4*time.Second))))
+					_ = retry.Pause(ctx, time.Second+time.Duration(rand.N(int64(4*time.Second))))
 				}
 				return err
 			}
@@ -432,6 +433,6 @@ func (a *Adapter) interact(ctx context.Context, in *intake, raw json.RawMessage)
 	taken := make(chan error, 1)
 	in.offer(r, func(err error) { taken <- err })
 	answer := r.answer
-	in.wg.Go(func() { a.attend(ctx, answer, taken) })
+	in.lanes.Go(func() { a.attend(ctx, answer, taken) })
 	return answer
 }

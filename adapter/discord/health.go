@@ -58,7 +58,7 @@ func (a *Adapter) Status() Status {
 	a.health.mu.Lock()
 	defer a.health.mu.Unlock()
 	h := a.health.h
-	h.Skew = a.http.off()
+	h.Skew = a.web.Skew()
 	h.Unknown = maps.Clone(h.Unknown)
 	h.Gaps = slices.Clone(h.Gaps)
 	return h

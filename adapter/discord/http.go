@@ -2,14 +2,14 @@ package discord
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/starlingbot/starling/internal/inbound"
 )
 
 const (
-	maxBody = 1 << 20                 // bytes of a request; Discord's are far below
 	heldFor = 2900 * time.Millisecond // until Discord gives a request up
 )
 
@@ -21,38 +21,23 @@ const (
 // answered when the interaction was: with 202, because the answer itself goes over the API.
 func (a *Adapter) HTTPHandler() http.Handler { return http.HandlerFunc(a.serveHTTP) }
 
-// unauthorized is the answer to all that is not Discord's; it never says why.
-func unauthorized(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.WriteHeader(http.StatusUnauthorized)
-	_, _ = io.WriteString(w, "unauthorized\n")
-}
-
 func (a *Adapter) serveHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+	if !inbound.Post(w, r) {
 		return
 	}
 	if a.verify == nil {
-		unauthorized(w)
+		inbound.Unauthorized(w)
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	var large *http.MaxBytesError
-	if errors.As(err, &large) {
-		http.Error(w, "request body too large", http.StatusRequestEntityTooLarge)
-		return
-	}
-	if err != nil {
-		http.Error(w, "bad request", http.StatusBadRequest)
+	body, ok := inbound.Body(w, r)
+	if !ok {
 		return
 	}
 	now := time.Now()
 	sig, ok := a.verify.check(r.Header, body, now)
 	if !ok {
 		a.log.Debug("a request is refused: it is not signed by discord, or its stamp is off by more than five minutes")
-		unauthorized(w)
+		inbound.Unauthorized(w)
 		return
 	}
 	var head struct {
@@ -67,7 +52,7 @@ func (a *Adapter) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, `{"type":1}`)
 		return
 	}
-	first, full := a.verify.first(sig, now)
+	first, full := a.verify.replays.First(sig, now)
 	switch {
 	case full:
 		a.log.Error("too many requests in ten minutes to tell repeated ones")
@@ -75,15 +60,20 @@ func (a *Adapter) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case !first:
 		a.log.Debug("a request is refused: it came before")
-		unauthorized(w)
+		inbound.Unauthorized(w)
 		return
 	}
 	in := a.intake.Load()
-	if in == nil || !in.begin() {
+	if in == nil {
 		http.Error(w, "the bot does not run", http.StatusServiceUnavailable)
 		return
 	}
-	defer in.wg.Done()
+	release, ok := in.lanes.Hold()
+	if !ok {
+		http.Error(w, "the bot does not run", http.StatusServiceUnavailable)
+		return
+	}
+	defer release()
 	answer := a.interact(in.ctx, in, body)
 	if answer == nil { // counted
 		w.WriteHeader(http.StatusAccepted)

@@ -4,7 +4,7 @@ import "context"
 
 // InviteURL is [Invite] for the application that Config.Token belongs to; it asks Discord for its id. Errors: those of the token.
 func (a *Adapter) InviteURL(ctx context.Context) (string, error) {
-	if err := a.usable(ctx, "invite"); err != nil {
+	if err := a.life.Usable(ctx, "invite"); err != nil {
 		return "", err
 	}
 	if err := a.identify(ctx); err != nil {

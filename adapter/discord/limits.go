@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/retry"
 )
 
 const (
@@ -76,7 +77,7 @@ func (l *limits) enter(ctx context.Context, method, path string) error {
 		if now.Sub(begun)+wait > bucketWait {
 			return &adapter.RateLimitError{RetryAfter: wait}
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := retry.Pause(ctx, wait); err != nil {
 			return fmt.Errorf("%w: %w", adapter.ErrUnavailable, err)
 		}
 	}

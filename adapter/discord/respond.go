@@ -208,7 +208,7 @@ func (a *Adapter) lookFor(ctx context.Context, channel string, since time.Time, 
 		return "", err
 	}
 	var list []wireMessage
-	path := "channels/" + channel + "/messages?limit=100&after=" + idAt(since.Add(a.http.off()-5*time.Second))
+	path := "channels/" + channel + "/messages?limit=100&after=" + idAt(since.Add(a.web.Skew()-5*time.Second))
 	if err := a.call(ctx, "look for an answer", http.MethodGet, path, nil, &list); err != nil {
 		return "", err
 	}
@@ -239,7 +239,7 @@ func (a *Adapter) instead(ctx context.Context, m *adapter.Message, body payload)
 // OpenForm implements [adapter.FormOpener]: at most five fields, as the first answer to a command or a click, within three
 // seconds. A field with Choices shows them as its hint: Discord's windows take text.
 func (a *Adapter) OpenForm(ctx context.Context, from string, f *adapter.Form) error {
-	if err := a.usable(ctx, "open a form"); err != nil {
+	if err := a.life.Usable(ctx, "open a form"); err != nil {
 		return err
 	}
 	o, ok := readOrigin(from)

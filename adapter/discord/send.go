@@ -32,7 +32,7 @@ type posted struct {
 // user: without one it is [adapter.ErrUnsupported]; if the time is over it goes to the user's direct room, or is
 // [adapter.ErrForbidden]. It is never shown to the room.
 func (a *Adapter) Send(ctx context.Context, m *adapter.Message) (adapter.Ref, error) {
-	if err := a.usable(ctx, "send"); err != nil {
+	if err := a.life.Usable(ctx, "send"); err != nil {
 		return adapter.Ref{}, err
 	}
 	m, body, err := a.ready("send", m)
@@ -203,7 +203,7 @@ func (a *Adapter) change(ctx context.Context, verb, method string, ref adapter.R
 // Edit implements [adapter.Editor]. Errors: those of the interface, [adapter.ErrUnsupported] for a message that one user alone
 // sees, once its 15 minutes are over or another process posted it.
 func (a *Adapter) Edit(ctx context.Context, ref adapter.Ref, m *adapter.Message) error {
-	if err := a.usable(ctx, "edit"); err != nil {
+	if err := a.life.Usable(ctx, "edit"); err != nil {
 		return err
 	}
 	c := *m
@@ -220,7 +220,7 @@ func (a *Adapter) Edit(ctx context.Context, ref adapter.Ref, m *adapter.Message)
 
 // Delete implements [adapter.Deleter]. Errors: those of the interface; see [Adapter.Edit] for messages that one user sees.
 func (a *Adapter) Delete(ctx context.Context, ref adapter.Ref) error {
-	if err := a.usable(ctx, "delete"); err != nil {
+	if err := a.life.Usable(ctx, "delete"); err != nil {
 		return err
 	}
 	return a.change(ctx, "delete", http.MethodDelete, ref, nil)
@@ -232,7 +232,7 @@ var customEmoji = regexp.MustCompile(`^(?:<?a?:)?([A-Za-z0-9_]{2,32}:[0-9]{1,20}
 // React implements [adapter.Reactor]: emoji is the character itself, or name:id of one of a server that the bot is in.
 // Errors: those of the interface, [adapter.ErrInvalid] for an emoji that Discord does not know.
 func (a *Adapter) React(ctx context.Context, ref adapter.Ref, emoji string) error {
-	if err := a.usable(ctx, "react"); err != nil {
+	if err := a.life.Usable(ctx, "react"); err != nil {
 		return err
 	}
 	channel, id, err := real("react", ref)
@@ -253,7 +253,7 @@ func (a *Adapter) React(ctx context.Context, ref adapter.Ref, emoji string) erro
 
 // Typing implements [adapter.Typer]: for ten seconds, or until the bot says something.
 func (a *Adapter) Typing(ctx context.Context, to adapter.Address) error {
-	if err := a.usable(ctx, "show typing"); err != nil {
+	if err := a.life.Usable(ctx, "show typing"); err != nil {
 		return err
 	}
 	if !isID(target(to)) {
@@ -265,7 +265,7 @@ func (a *Adapter) Typing(ctx context.Context, to adapter.Address) error {
 // SetTopic implements [adapter.TopicSetter]; a topic is plain text of at most 1,024 characters. It needs the permission
 // Manage Channels; Discord takes two changes in ten minutes.
 func (a *Adapter) SetTopic(ctx context.Context, room, topic string) error {
-	if err := a.usable(ctx, "set the topic"); err != nil {
+	if err := a.life.Usable(ctx, "set the topic"); err != nil {
 		return err
 	}
 	if !isID(room) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/retry"
 )
 
 const (
@@ -39,16 +40,16 @@ func (a *Adapter) runSocket(ctx context.Context, in *intake) error {
 	defer func() { a.dialed, a.identified = dialed, identified }()
 	var sess *session
 	var gap *gapOf
-	wait := firstRetry
+	wait := retry.First
 	for n := 0; ; n++ {
 		var next time.Time
 		if !dialed.IsZero() {
-			next = dialed.Add(max(dialEvery, jitter(wait)))
+			next = dialed.Add(max(dialEvery, retry.Jitter(wait)))
 		}
 		if sess == nil && !identified.IsZero() {
 			next = later(next, identified.Add(identifyEvery+time.Duration(rand.N(int64(time.Second)))))
 		}
-		if pause(ctx, time.Until(next)) != nil {
+		if retry.Pause(ctx, time.Until(next)) != nil {
 			return nil
 		}
 		if n > 0 {
@@ -81,11 +82,11 @@ func (a *Adapter) runSocket(ctx context.Context, in *intake) error {
 		}
 		switch {
 		case g.worked, !g.readyAt.IsZero() && time.Since(g.readyAt) > steady, resumes && errors.Is(err, errInvalid): // that session is over: the next one is new
-			wait = firstRetry
+			wait = retry.First
 		case !g.identifiedAt.IsZero() && g.readyAt.IsZero(): // the sessions of a day are counted
 			wait = min(2*wait, maxIdentify)
 		default:
-			wait = min(2*wait, maxRetry)
+			wait = min(2*wait, retry.Max)
 		}
 		var limit *adapter.RateLimitError
 		if errors.As(err, &limit) {

@@ -218,7 +218,7 @@ func (e *exact) Read(p []byte) (int, error) {
 // Open implements [adapter.Opener]: the address of a file holds for a day alone, so it is asked for each time. Errors: those of
 // the interface.
 func (a *Adapter) Open(ctx context.Context, f adapter.File) (io.ReadCloser, error) {
-	if err := a.usable(ctx, "open a file"); err != nil {
+	if err := a.life.Usable(ctx, "open a file"); err != nil {
 		return nil, err
 	}
 	ids := strings.Split(f.ID, "/") // channel, message, file
@@ -245,7 +245,7 @@ func (a *Adapter) Open(ctx context.Context, f adapter.File) (io.ReadCloser, erro
 	if err != nil {
 		return nil, fmt.Errorf("discord: open the file %q: %w", f.Name, adapter.ErrInvalid)
 	}
-	resp, err := a.http.do(req) // without the token: the address is enough
+	resp, err := a.web.Do(req) // without the token: the address is enough
 	if err != nil {
 		return nil, a.fail("open a file", err, &note{})
 	}

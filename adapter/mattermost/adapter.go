@@ -20,7 +20,10 @@ import (
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/markdown"
+	"github.com/starlingbot/starling/internal/life"
 	"github.com/starlingbot/starling/internal/lookup"
+	"github.com/starlingbot/starling/internal/replay"
+	"github.com/starlingbot/starling/internal/retry"
 )
 
 // Config is the configuration of an [Adapter]. URL and Token are required.
@@ -89,6 +92,7 @@ type Positions interface {
 type Adapter struct {
 	cfg   Config
 	log   *slog.Logger
+	life  *life.Life
 	api   *model.Client4
 	http  *client
 	md    *markdown.Renderer
@@ -96,15 +100,8 @@ type Adapter struct {
 	names emojiNames
 
 	me      atomic.Pointer[identity] // who the bot is; nil before the first sign-in
-	skew    atomic.Int64             // nanoseconds that the server's clock is ahead of ours
-	running atomic.Bool
-	intake  atomic.Pointer[intake] // of the Run that goes
-	suspect chan struct{}          // a verb met a token that does not work
-
-	base   context.Context // ends with Close
-	cancel context.CancelFunc
-	ending sync.Mutex     // orders the start of look-ups before the end of base
-	work   sync.WaitGroup // look-ups under way
+	intake  atomic.Pointer[intake]   // of the Run that goes
+	suspect chan struct{}            // a verb met a token that does not work
 
 	users    *lookup.Cache[adapter.User]
 	byName   *lookup.Cache[string] // "@name" and "#name" -> id
@@ -114,7 +111,7 @@ type Adapter struct {
 	places   places
 	said     texts
 	waiting  waiting
-	once     replays
+	once     *replay.Cache // callbacks that came
 	health   health
 	commands atomic.Pointer[map[string]string] // slash command -> command
 }
@@ -160,18 +157,18 @@ func New(cfg Config) (*Adapter, error) {
 		return nil, fmt.Errorf("mattermost: %w", err)
 	}
 	a := &Adapter{cfg: cfg, log: cfg.Logger.With("adapter", cfg.Name), suspect: make(chan struct{}, 1), md: markdown.Mattermost(), names: newEmojiNames()}
-	a.base, a.cancel = context.WithCancel(context.Background())
+	a.life = life.New("mattermost")
 	a.http = newClient(a, cfg.HTTPClient)
 	a.api = a.http.library(cfg.URL, cfg.Token)
 	a.seal = newSealer(cfg)
-	a.users = lookup.New[adapter.User](a.base, a.begin, cfg.CacheUsers, cfg.CacheFor)
-	a.byName = lookup.New[string](a.base, a.begin, cfg.CacheUsers, cfg.CacheFor)
-	a.rooms = lookup.New[room](a.base, a.begin, cfg.CacheRooms, cfg.CacheFor)
-	a.posts = lookup.New[posted](a.base, a.begin, maxPosted, cfg.CacheFor)
+	a.users = lookup.New[adapter.User](a.life.Context(), a.life.Begin, cfg.CacheUsers, cfg.CacheFor)
+	a.byName = lookup.New[string](a.life.Context(), a.life.Begin, cfg.CacheUsers, cfg.CacheFor)
+	a.rooms = lookup.New[room](a.life.Context(), a.life.Begin, cfg.CacheRooms, cfg.CacheFor)
+	a.posts = lookup.New[posted](a.life.Context(), a.life.Begin, maxPosted, cfg.CacheFor)
 	a.places.init(cfg.Positions)
 	a.said.init()
 	a.waiting.init()
-	a.once.init()
+	a.once = replay.New()
 	return a, nil
 }
 
@@ -279,82 +276,38 @@ func (a *Adapter) Features() adapter.Features {
 
 // Close implements [adapter.Closer]: all verbs give [adapter.ErrClosed] from now on, and a Run that still goes ends.
 func (a *Adapter) Close() error {
-	a.ending.Lock()
-	a.cancel()
-	a.ending.Unlock()
-	a.work.Wait()
-	a.http.close()
-	return nil
-}
-
-// begin runs f in a goroutine that Close waits for; false after Close.
-func (a *Adapter) begin(f func()) bool {
-	a.ending.Lock()
-	defer a.ending.Unlock()
-	if a.base.Err() != nil {
-		return false
-	}
-	a.work.Go(f)
-	return true
-}
-
-// usable checks what every verb begins with.
-func (a *Adapter) usable(ctx context.Context, verb string) error {
-	if a.base.Err() != nil {
-		return fmt.Errorf("mattermost: %s: %w", verb, adapter.ErrClosed)
-	}
-	if err := ctx.Err(); err != nil { // nothing was done yet, that is certain
-		return fmt.Errorf("mattermost: %s: %w: %w", verb, adapter.ErrUnavailable, err)
-	}
+	a.life.End()
+	a.http.web.Close()
 	return nil
 }
 
 // Run implements [adapter.Adapter]: it checks the token, connects, delivers, and connects again until ctx ends. It returns
 // an error only for what no retry cures: [adapter.ErrAuth] for a token that does not work, or no longer does.
 func (a *Adapter) Run(ctx context.Context, sink adapter.Sink) error {
-	if !a.running.CompareAndSwap(false, true) {
-		return errors.New("mattermost: run: already running")
-	}
-	defer a.running.Store(false)
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	defer context.AfterFunc(a.base, func() { stop(nil) })()
-	if ctx.Err() != nil || a.base.Err() != nil {
-		return nil
-	}
-	if err := a.signIn(ctx); err != nil {
-		if ctx.Err() != nil {
-			return nil
+	return a.life.Run(ctx, func(ctx context.Context, end func(error)) error {
+		if err := a.signIn(ctx); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
 		}
+		in := newIntake(ctx, a, sink)
+		a.intake.Store(in)
+		var wg sync.WaitGroup
+		wg.Go(func() { a.watchToken(ctx, end) })
+		wg.Go(func() { a.keepPlaces(ctx) })
+		err := a.runSocket(ctx, in)
+		end(nil)
+		a.intake.Store(nil)
+		in.lanes.Wait()
+		wg.Wait()
+		a.savePlaces()
+		a.health.set(func(h *Status) { h.Connected = false })
 		return err
-	}
-	in := newIntake(ctx, a, sink)
-	a.intake.Store(in)
-	var wg sync.WaitGroup
-	wg.Go(func() { a.watchToken(ctx, stop) })
-	wg.Go(func() { a.keepPlaces(ctx) })
-	err := a.runSocket(ctx, in)
-	stop(nil)
-	a.intake.Store(nil)
-	in.wait()
-	wg.Wait()
-	a.savePlaces()
-	a.health.set(func(h *Status) { h.Connected = false })
-	var fatal *fatalError
-	if err == nil && errors.As(context.Cause(ctx), &fatal) {
-		err = fatal.err
-	}
-	return err
+	})
 }
 
-// fatalError ends a Run from beside.
-type fatalError struct{ err error }
-
-func (e *fatalError) Error() string { return e.err.Error() }
-
 const (
-	firstRetry = time.Second
-	maxRetry   = 30 * time.Second
 	callLimit  = 20 * time.Second // of one call that nobody else bounds
 	tokenEvery = 5 * time.Minute  // a revoked token leaves the websocket open: it is asked about now and then
 )
@@ -364,22 +317,10 @@ func fatal(err error) bool { return errors.Is(err, adapter.ErrAuth) }
 
 // signIn learns who the bot is and what its server is like.
 func (a *Adapter) signIn(ctx context.Context) error {
-	for wait := firstRetry; ; wait = min(2*wait, maxRetry) {
-		err := a.authTest(ctx)
-		if err == nil || fatal(err) || ctx.Err() != nil {
-			return err
-		}
-		a.log.Warn("mattermost cannot be asked who the bot is; trying again", "error", err, "after", wait)
+	return retry.Until(ctx, fatal, func(err error, after time.Duration) {
+		a.log.Warn("mattermost cannot be asked who the bot is; trying again", "error", err, "after", after)
 		a.health.set(func(h *Status) { h.LastError = err.Error() })
-		var limit *adapter.RateLimitError
-		pauseFor := jitter(wait)
-		if errors.As(err, &limit) {
-			pauseFor = max(pauseFor, limit.RetryAfter)
-		}
-		if pause(ctx, pauseFor) != nil {
-			return err
-		}
-	}
+	}, func() error { return a.authTest(ctx) })
 }
 
 // authTest asks whether the token works, and the first time what the server is like.
@@ -408,7 +349,7 @@ func (a *Adapter) authTest(ctx context.Context) error {
 // Check tests, without running, what a bot needs: the token, the limits, the clock. The error joins all that is wrong, each with
 // its cure; nil if Run would work now.
 func (a *Adapter) Check(ctx context.Context) error {
-	if err := a.usable(ctx, "check"); err != nil {
+	if err := a.life.Usable(ctx, "check"); err != nil {
 		return err
 	}
 	if err := a.authTest(ctx); err != nil {
@@ -428,7 +369,7 @@ func (a *Adapter) Check(ctx context.Context) error {
 			errs = append(errs, err)
 		}
 	}
-	if skew := time.Duration(a.skew.Load()); skew.Abs() > time.Minute {
+	if skew := a.http.web.Skew(); skew.Abs() > time.Minute {
 		wrong("the clock of this machine is off by %v: set it (NTP); over five minutes buttons and slash commands are refused", -skew.Round(time.Second))
 	}
 	return errors.Join(errs...)
@@ -449,7 +390,7 @@ func (a *Adapter) isAdmin(ctx context.Context) error {
 
 // watchToken asks whether the token works when a verb met one that does not, and now and then, and ends Run if it does not:
 // the websocket of a token that was revoked goes on as if nothing had happened.
-func (a *Adapter) watchToken(ctx context.Context, stop context.CancelCauseFunc) {
+func (a *Adapter) watchToken(ctx context.Context, end func(error)) {
 	t := time.NewTicker(tokenEvery)
 	defer t.Stop()
 	for {
@@ -460,10 +401,10 @@ func (a *Adapter) watchToken(ctx context.Context, stop context.CancelCauseFunc) 
 			return
 		}
 		if err := a.authTest(ctx); err != nil && fatal(err) && ctx.Err() == nil {
-			stop(&fatalError{err})
+			end(err)
 			return
 		}
-		if pause(ctx, 10*time.Second) != nil {
+		if retry.Pause(ctx, 10*time.Second) != nil {
 			return
 		}
 	}

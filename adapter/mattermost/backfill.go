@@ -14,6 +14,7 @@ import (
 	"github.com/mattermost/mattermost-server/v6/model"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/retry"
 )
 
 const (
@@ -26,7 +27,7 @@ const (
 
 // keepPlaces stores the places now and then, and reads again what the bot did not take.
 func (a *Adapter) keepPlaces(ctx context.Context) {
-	for n := 1; pause(ctx, saveEvery) == nil; n++ {
+	for n := 1; retry.Pause(ctx, saveEvery) == nil; n++ {
 		a.savePlaces()
 		if in := a.intake.Load(); in != nil && n%6 == 0 {
 			for _, room := range a.places.openRooms(time.Now()) {
@@ -55,7 +56,7 @@ func (a *Adapter) catchUp(ctx context.Context, in *intake, lost time.Time, gap i
 		since = begin
 	}
 	var rooms []*model.Channel
-	err := a.patiently(ctx, func() (err error) { rooms, err = a.ownRooms(ctx); return err })
+	err := retry.Few(ctx, fatal, func() (err error) { rooms, err = a.ownRooms(ctx); return err })
 	if err != nil {
 		if ctx.Err() == nil { // else the next start fills it
 			a.gap(Gap{From: lost.UTC(), To: begin.UTC(), What: "everything: the rooms cannot be listed: " + err.Error()})
@@ -159,10 +160,10 @@ func (a *Adapter) fillRoom(ctx context.Context, in *intake, room string) error {
 	}
 	for _, r := range list {
 		ev := r.ev
-		if ev.Self || in.had(ev.ID) {
+		if ev.Self || in.lanes.Had(ev.ID) {
 			continue
 		}
-		had := known[short(ev.MessageID)] || in.had("message/"+ev.MessageID)
+		had := known[short(ev.MessageID)] || in.lanes.Had("message/"+ev.MessageID)
 		switch ev.Kind {
 		case adapter.KindMessage:
 			if had {
@@ -199,7 +200,7 @@ func (a *Adapter) fillRoom(ctx context.Context, in *intake, room string) error {
 // threads too. Joins, edits, deletions and reactions are not among them.
 func (a *Adapter) History(ctx context.Context, room, after string) iter.Seq2[*adapter.Event, error] {
 	return func(yield func(*adapter.Event, error) bool) {
-		err := a.usable(ctx, "read the history")
+		err := a.life.Usable(ctx, "read the history")
 		if err == nil {
 			_, err = a.known(ctx)
 		}
@@ -340,7 +341,7 @@ func sortEvents(list []*received) {
 
 // page reads a page of posts as they are, waiting as long as the server wants.
 func (a *Adapter) page(ctx context.Context, room, query string) (page postPage, err error) {
-	err = a.patiently(ctx, func() error {
+	err = retry.Few(ctx, fatal, func() error {
 		ctx, cancel := context.WithTimeout(ctx, callLimit)
 		defer cancel()
 		page = postPage{}

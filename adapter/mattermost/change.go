@@ -38,7 +38,7 @@ func (a *Adapter) changed(ctx context.Context, verb, id string, resp *model.Resp
 
 // Edit implements [adapter.Editor]. Errors: those of the interface, [adapter.ErrUnsupported] for an ephemeral message. Files stay.
 func (a *Adapter) Edit(ctx context.Context, ref adapter.Ref, m *adapter.Message) error {
-	if err := a.usable(ctx, "edit"); err != nil {
+	if err := a.life.Usable(ctx, "edit"); err != nil {
 		return err
 	}
 	if err := post("edit", ref); err != nil {
@@ -68,7 +68,7 @@ func (a *Adapter) Edit(ctx context.Context, ref adapter.Ref, m *adapter.Message)
 
 // Delete implements [adapter.Deleter]. Errors: those of the interface, [adapter.ErrUnsupported] for an ephemeral message.
 func (a *Adapter) Delete(ctx context.Context, ref adapter.Ref) error {
-	if err := a.usable(ctx, "delete"); err != nil {
+	if err := a.life.Usable(ctx, "delete"); err != nil {
 		return err
 	}
 	if err := post("delete", ref); err != nil {
@@ -82,7 +82,7 @@ func (a *Adapter) Delete(ctx context.Context, ref adapter.Ref) error {
 // [adapter.ErrInvalid] for an emoji whose name is not known. The server takes a name that nobody has given to an emoji, and shows
 // nothing.
 func (a *Adapter) React(ctx context.Context, ref adapter.Ref, emoji string) error {
-	if err := a.usable(ctx, "react"); err != nil {
+	if err := a.life.Usable(ctx, "react"); err != nil {
 		return err
 	}
 	if err := post("react", ref); err != nil {
@@ -102,7 +102,7 @@ func (a *Adapter) React(ctx context.Context, ref adapter.Ref, emoji string) erro
 
 // Typing implements [adapter.Typer]: the apps show it for about five seconds.
 func (a *Adapter) Typing(ctx context.Context, to adapter.Address) error {
-	if err := a.usable(ctx, "show typing"); err != nil {
+	if err := a.life.Usable(ctx, "show typing"); err != nil {
 		return err
 	}
 	if !model.IsValidId(to.Room) {
@@ -118,7 +118,7 @@ func (a *Adapter) Typing(ctx context.Context, to adapter.Address) error {
 
 // SetTopic implements [adapter.TopicSetter]: it sets the channel's header, which is plain text here, of at most 1,024 characters.
 func (a *Adapter) SetTopic(ctx context.Context, room, topic string) error {
-	if err := a.usable(ctx, "set the topic"); err != nil {
+	if err := a.life.Usable(ctx, "set the topic"); err != nil {
 		return err
 	}
 	if !model.IsValidId(room) {

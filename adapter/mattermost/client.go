@@ -7,39 +7,30 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
-	"net/http/httptrace"
-	"net/url"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/mattermost/mattermost-server/v6/model"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/apiclient"
 )
 
-// client makes the requests of the library. It gives them the contexts that the library has no parameter for, tells a request
-// that certainly never left from one that may have, learns the server's clock and its limits, and keeps addresses out of errors.
+// client makes the requests of the library. It gives them the contexts that the library has no parameter for, and learns the
+// server's limits.
 type client struct {
-	a    *Adapter
-	http *http.Client
+	a   *Adapter
+	web *apiclient.Client
 }
 
 func newClient(a *Adapter, given *http.Client) *client {
 	if given == nil {
-		given = &http.Client{Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 16, IdleConnTimeout: 90 * time.Second,
-			TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: 30 * time.Second,
-			DialContext: (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		}}
+		given = apiclient.Default()
 	}
 	own := *given
 	own.CheckRedirect = asItIs // a post that is redirected becomes a get, and the token goes where it does not belong
-	return &client{a: a, http: &own}
+	return &client{a: a, web: apiclient.New(&own)}
 }
 
 func asItIs(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -68,41 +59,13 @@ type bindings struct {
 
 // RoundTrip implements [http.RoundTripper].
 func (b *bindings) RoundTrip(r *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(b.ctx, maxCall)
-	resp, err := b.c.do(r.WithContext(ctx))
-	if err != nil {
-		cancel()
-		return nil, err
-	}
-	resp.Body = &limitedBody{io.LimitReader(resp.Body, maxAnswer), resp.Body, cancel}
-	return resp, nil
+	return apiclient.Bound(r.WithContext(b.ctx), maxCall, maxAnswer, b.c.do)
 }
-
-// close lets idle connections go, of a client that was given too: it makes new ones when it is used on.
-func (c *client) close() { c.http.CloseIdleConnections() }
-
-// notSentError is an error of a request that never left.
-type notSentError struct{ err error }
-
-func (e *notSentError) Error() string { return e.err.Error() }
-func (e *notSentError) Unwrap() error { return e.err }
 
 const (
 	maxAnswer = 64 << 20         // bytes read of an answer of the API
 	maxCall   = 10 * time.Minute // for one, whatever the caller's context says: an upload may take long
 )
-
-type limitedBody struct {
-	io.Reader
-	body   io.Closer
-	cancel context.CancelFunc
-}
-
-// Close implements [io.Closer].
-func (b *limitedBody) Close() error {
-	defer b.cancel()
-	return b.body.Close()
-}
 
 // do makes any request, unless the server wants to be left alone.
 func (c *client) do(req *http.Request) (*http.Response, error) {
@@ -110,31 +73,11 @@ func (c *client) do(req *http.Request) (*http.Response, error) {
 		if req.Body != nil {
 			_ = req.Body.Close()
 		}
-		return nil, &notSentError{&adapter.RateLimitError{RetryAfter: wait}}
+		return nil, &apiclient.NotSentError{Err: &adapter.RateLimitError{RetryAfter: wait}}
 	}
-	var asked, got atomic.Bool
-	ctx := httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
-		GetConn: func(string) { asked.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { got.Store(true) },
-	})
-	begun := time.Now()
-	resp, err := c.http.Do(req.WithContext(ctx))
+	resp, err := c.web.Do(req)
 	if err != nil {
-		var u *url.Error
-		if errors.As(err, &u) { // it shows the address
-			err = u.Err
-		}
-		err = fmt.Errorf("%s: %w", req.URL.Host, err)
-		var op *net.OpError
-		if asked.Load() && !got.Load() || errors.As(err, &op) && op.Op == "dial" && !got.Load() {
-			return nil, &notSentError{err}
-		}
 		return nil, err
-	}
-	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
-		if took := time.Since(begun); took < 5*time.Second {
-			c.a.skew.Store(int64(date.Sub(begun)))
-		}
 	}
 	c.a.pace.note(resp, time.Now())
 	return resp, nil
@@ -177,46 +120,4 @@ func (a *Adapter) learn(ctx context.Context, me *identity) error {
 }
 
 // now is the time by the server's clock, to a second.
-func (a *Adapter) now() time.Time {
-	skew := time.Duration(a.skew.Load())
-	if skew.Abs() < 5*time.Second {
-		skew = 0
-	}
-	return time.Now().Add(skew)
-}
-
-// pause waits d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// jitter gives 3/4 to 5/4 of d.
-func jitter(d time.Duration) time.Duration { return d*3/4 + rand.N(d/2+1) }
-
-// patiently calls f, which only reads, and again while the server asks for patience or fails, a few times.
-func (a *Adapter) patiently(ctx context.Context, f func() error) error {
-	wait := firstRetry
-	for n := 0; ; n++ {
-		err := f()
-		if err == nil || fatal(err) || adapter.OutcomeOf(err) == adapter.Refused || n == 8 {
-			return err
-		}
-		var limit *adapter.RateLimitError
-		pauseFor := jitter(wait)
-		if errors.As(err, &limit) && limit.RetryAfter > 0 {
-			pauseFor = limit.RetryAfter
-		} else {
-			wait = min(2*wait, maxRetry)
-		}
-		if pause(ctx, pauseFor) != nil {
-			return err
-		}
-	}
-}
+func (a *Adapter) now() time.Time { return a.http.web.Now() }

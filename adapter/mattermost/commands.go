@@ -18,7 +18,7 @@ import (
 // RegisterCommands implements [adapter.CommandRegistrar]. Only an administrator can make slash commands ([Register],
 // [Instructions]); here their names are remembered, so that "/job-list" is the command "job list" again.
 func (a *Adapter) RegisterCommands(ctx context.Context, commands []adapter.CommandSpec) error {
-	if err := a.usable(ctx, "register commands"); err != nil {
+	if err := a.life.Usable(ctx, "register commands"); err != nil {
 		return err
 	}
 	names := map[string]string{}
@@ -79,7 +79,7 @@ func Register(ctx context.Context, cfg Config, teams []string, callbackURL strin
 	a.http = newClient(a, cfg.HTTPClient)
 	a.api = a.http.library(cfg.URL, cfg.AdminToken)
 	if cfg.HTTPClient == nil {
-		defer a.http.close()
+		defer a.http.web.Close()
 	}
 	want, errs := slashCommands(callbackURL, specs)
 	ids, err := a.teams(ctx, teams)

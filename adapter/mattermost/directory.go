@@ -103,7 +103,7 @@ func roomKind(t string) adapter.RoomKind {
 
 // User implements [adapter.Directory]. A name is that of the account.
 func (a *Adapter) User(ctx context.Context, query string) (adapter.User, error) {
-	if err := a.usable(ctx, "look up a user"); err != nil {
+	if err := a.life.Usable(ctx, "look up a user"); err != nil {
 		return adapter.User{}, err
 	}
 	id := query
@@ -156,7 +156,7 @@ func nameByte(c byte) bool {
 
 // Room implements [adapter.Directory]. A name is that in the channel's address; it may be that of channels in several teams.
 func (a *Adapter) Room(ctx context.Context, query string) (adapter.Room, error) {
-	if err := a.usable(ctx, "look up a room"); err != nil {
+	if err := a.life.Usable(ctx, "look up a room"); err != nil {
 		return adapter.Room{}, err
 	}
 	id := query
@@ -220,7 +220,7 @@ func status(resp *model.Response) int {
 
 // OpenDirect implements [adapter.DirectOpener]. Errors: [adapter.ErrNotFound], [adapter.ErrForbidden].
 func (a *Adapter) OpenDirect(ctx context.Context, userID string) (adapter.Room, error) {
-	if err := a.usable(ctx, "open a direct room"); err != nil {
+	if err := a.life.Usable(ctx, "open a direct room"); err != nil {
 		return adapter.Room{}, err
 	}
 	if !model.IsValidId(userID) {

@@ -9,6 +9,7 @@ import (
 	"github.com/mattermost/mattermost-server/v6/model"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/apiclient"
 )
 
 // fail says what an error of the library means, in the errors of package adapter. An error that says nothing certain (5xx,
@@ -22,9 +23,9 @@ func (a *Adapter) fail(verb string, resp *model.Response, err error) error {
 	if errors.As(err, &limited) {
 		return fmt.Errorf("mattermost: %s: %w", verb, limited)
 	}
-	var unsent *notSentError
+	var unsent *apiclient.NotSentError
 	if errors.As(err, &unsent) {
-		return fmt.Errorf("mattermost: %s: %w: %w", verb, adapter.ErrUnavailable, unsent.err)
+		return fmt.Errorf("mattermost: %s: %w: %w", verb, adapter.ErrUnavailable, unsent.Err)
 	}
 	status, id := 0, ""
 	var app *model.AppError

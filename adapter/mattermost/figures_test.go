@@ -130,7 +130,7 @@ func BenchmarkSocketToSink(b *testing.B) {
 		}
 	}
 	cancel()
-	in.wait()
+	in.lanes.Wait()
 	require.NoError(b, a.Close())
 }
 

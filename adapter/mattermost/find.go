@@ -21,7 +21,7 @@ const (
 // of the room, at most 2,000 messages. Errors: [adapter.ErrUnsupported] for a message without a Key or with Only, which is in no
 // history, and where there were more messages than it looks through, so that nobody knows.
 func (a *Adapter) Find(ctx context.Context, m *adapter.Message) (adapter.Ref, bool, error) {
-	if err := a.usable(ctx, "find"); err != nil {
+	if err := a.life.Usable(ctx, "find"); err != nil {
 		return adapter.Ref{}, false, err
 	}
 	if m.Key == "" || m.Only != "" {

@@ -27,7 +27,7 @@ const (
 // OpenForm implements [adapter.FormOpener]. It needs Config.CallbackURL, and an origin of a slash command or a button that is not
 // older than three seconds.
 func (a *Adapter) OpenForm(ctx context.Context, from string, f *adapter.Form) error {
-	if err := a.usable(ctx, "open a form"); err != nil {
+	if err := a.life.Usable(ctx, "open a form"); err != nil {
 		return err
 	}
 	o, ok := parseOrigin(from)

@@ -58,11 +58,11 @@ func (a *Adapter) Status() Status {
 	a.health.mu.Lock()
 	defer a.health.mu.Unlock()
 	h := a.health.h
-	h.Skew = time.Duration(a.skew.Load())
+	h.Skew = a.http.web.Skew()
 	h.Unknown = maps.Clone(h.Unknown)
 	h.Gaps = slices.Clone(h.Gaps)
 	if in := a.intake.Load(); in != nil {
-		h.Waiting = in.size()
+		h.Waiting = in.lanes.Len()
 	}
 	return h
 }

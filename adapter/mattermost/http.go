@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -13,10 +12,10 @@ import (
 	"github.com/mattermost/mattermost-server/v6/model"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/inbound"
 )
 
 const (
-	maxBody  = 1 << 20 // bytes of a request; Mattermost's are far below
 	takeIn   = 2500 * time.Millisecond
 	answerIn = 2 * time.Second // the server waits 30 s, but the person does too
 )
@@ -28,13 +27,6 @@ const (
 // taken it, with the bot's answer if that comes within two seconds and is one that the server shows as it should be, else empty;
 // with 503 where the sink has not taken it within 2.5 s, which the person is told.
 func (a *Adapter) HTTPHandler() http.Handler { return http.HandlerFunc(a.serveHTTP) }
-
-// unauthorized is the answer to all that is not Mattermost's; it never says why.
-func unauthorized(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.WriteHeader(http.StatusUnauthorized)
-	_, _ = io.WriteString(w, "unauthorized\n")
-}
 
 // callback is a request that is known to be the server's.
 type callback struct {
@@ -51,23 +43,15 @@ type errRefused struct{ why error }
 func (e *errRefused) Error() string { return e.why.Error() }
 
 func (a *Adapter) serveHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+	if !inbound.Post(w, r) {
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	var large *http.MaxBytesError
-	if errors.As(err, &large) {
-		http.Error(w, "request body too large", http.StatusRequestEntityTooLarge)
-		return
-	}
-	if err != nil {
-		http.Error(w, "bad request", http.StatusBadRequest)
+	body, ok := inbound.Body(w, r)
+	if !ok {
 		return
 	}
 	in := a.intake.Load()
-	if in == nil || a.me.Load() == nil || a.base.Err() != nil { // the server's key is not known before Run, so nothing can be checked
+	if in == nil || a.me.Load() == nil || a.life.Context().Err() != nil { // the server's key is not known before Run, so nothing can be checked
 		unavailable(w)
 		return
 	}
@@ -77,7 +61,7 @@ func (a *Adapter) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.As(err, &refused):
 		a.log.Debug("a request is refused", "why", refused.why)
-		unauthorized(w)
+		inbound.Unauthorized(w)
 		return
 	case err != nil: // the platform could not be asked about it
 		a.log.Warn("a callback cannot be checked", "error", err)
@@ -89,7 +73,8 @@ func (a *Adapter) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
-	first, full := a.once.first(cb.replay, time.Now())
+	key := replayKey(cb.replay)
+	first, full := a.once.First(key, time.Now())
 	switch {
 	case full:
 		a.log.Error("too many requests in ten minutes to tell repeated ones")
@@ -97,11 +82,11 @@ func (a *Adapter) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case !first:
 		a.log.Debug("a request is refused", "why", "it came before")
-		unauthorized(w)
+		inbound.Unauthorized(w)
 		return
 	}
 	if !a.deliver(w, r, in, cb, begun) {
-		a.once.again(cb.replay)
+		a.once.Again(key)
 	}
 }
 

@@ -7,18 +7,17 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/lanes"
+	"github.com/starlingbot/starling/internal/retry"
 )
 
 // The bounds of the intake. Of what is over, messages are read again from the history, and the rest is a gap.
 const (
 	maxWaiting = 8_192 // events between the connection and the sink
 	maxLane    = 1_024 // of them in one conversation
-	maxTaken   = 50_000
-	keepTaken  = 15 * time.Minute
 	lookupFor  = 1500 * time.Millisecond
 	maxNames   = 20 // mentions of one text that are looked up
 	maxAsked   = 10 // files of one message whose names are looked up
@@ -30,81 +29,59 @@ var errBusy = errors.New("mattermost: too many events wait for the bot")
 // in a lane of their own and go to the sink one after the other, each until the sink takes it; an event that comes again while
 // it waits, or soon after it was taken, is not handed over twice.
 type intake struct {
-	a    *Adapter
-	ctx  context.Context // of the sink; ends with Run
-	sink adapter.Sink
-
-	mu      sync.Mutex
-	lanes   map[adapter.Address]*lane
-	flying  map[string]*job // by event id: waiting or with the sink
-	taken   recent
-	waiting int
-	ended   bool
-	wg      sync.WaitGroup
+	a     *Adapter
+	ctx   context.Context // of the sink; ends with Run
+	sink  adapter.Sink
+	lanes *lanes.Lanes[adapter.Address, job]
 }
 
-type lane struct{ jobs []*job }
-
-// job is an event on its way.
+// job is an event on its way, with where it was said.
 type job struct {
-	r    *received
-	done []func(error) // are told what the sink said
+	r             *received
+	room, message string
+	at            int64
+}
+
+func jobOf(r *received) job {
+	return job{r: r, room: r.ev.Room.ID, message: r.ev.MessageID, at: millisOf(r.ev.Order)}
 }
 
 func newIntake(ctx context.Context, a *Adapter, sink adapter.Sink) *intake {
-	return &intake{a: a, ctx: ctx, sink: sink, lanes: map[adapter.Address]*lane{}, flying: map[string]*job{}, taken: newRecent(maxTaken, keepTaken)}
+	in := &intake{a: a, ctx: ctx, sink: sink}
+	in.lanes = lanes.New(ctx, lanes.Rules[adapter.Address, job]{
+		Waiting: maxWaiting, Lane: maxLane, Busy: errBusy,
+		Key: func(j job) (string, adapter.Address) { return j.r.ev.ID, j.r.ev.Address() },
+		Admit: func(j job, full bool) bool {
+			if !full && j.r.inHistory() {
+				a.places.offered(j.room, j.message, j.at)
+			}
+			return true
+		},
+		Refused: func(j job, ended bool) {
+			if !ended {
+				a.overflow(j.r)
+			}
+		},
+		Hand: in.hand,
+		Settled: func(j job, safe bool, err error) error {
+			if j.r.inHistory() {
+				a.places.heard(j.room, j.message, j.at, safe)
+			}
+			if safe {
+				return nil
+			}
+			return err
+		},
+	})
+	return in
 }
 
 // offer takes an event without blocking. done, if any, is called once, from any goroutine: nil when the event is safe, or was
 // before.
-func (in *intake) offer(r *received, done func(error)) {
-	if done == nil {
-		done = func(error) {}
-	}
-	id := r.ev.ID
-	in.mu.Lock()
-	if in.taken.has(id, time.Now()) {
-		in.mu.Unlock()
-		done(nil)
-		return
-	}
-	if j := in.flying[id]; j != nil {
-		if len(j.done) < 16 {
-			j.done = append(j.done, done)
-			in.mu.Unlock()
-			return
-		}
-		in.mu.Unlock()
-		done(errBusy)
-		return
-	}
-	to := r.ev.Address()
-	l := in.lanes[to]
-	if in.ended || in.waiting >= maxWaiting || l != nil && len(l.jobs) >= maxLane {
-		ended := in.ended
-		in.mu.Unlock()
-		if !ended {
-			in.a.overflow(r)
-		}
-		done(errBusy)
-		return
-	}
-	j := &job{r: r, done: []func(error){done}}
-	in.flying[id] = j
-	in.waiting++
-	if ev := r.ev; r.inHistory() {
-		in.a.places.offered(ev.Room.ID, ev.MessageID, millisOf(ev.Order))
-	}
-	if l != nil {
-		l.jobs = append(l.jobs, j)
-		in.mu.Unlock()
-		return
-	}
-	l = &lane{jobs: []*job{j}}
-	in.lanes[to] = l
-	in.wg.Go(func() { in.drive(to, l) })
-	in.mu.Unlock()
-}
+func (in *intake) offer(r *received, done func(error)) { in.lanes.Offer(jobOf(r), done) }
+
+// hear hands an event over and waits for what the sink says.
+func (in *intake) hear(ctx context.Context, r *received) error { return in.lanes.Hear(ctx, jobOf(r)) }
 
 // overflow counts an event that found too many waiting. A message is read again from the history; what is in none is a gap.
 func (a *Adapter) overflow(r *received) {
@@ -126,54 +103,12 @@ func (r *received) inHistory() bool {
 	return (r.ev.Kind == adapter.KindMessage || r.ev.Kind == adapter.KindTopic) && !r.placeless
 }
 
-// drive hands the events of a lane to the sink until none is left.
-func (in *intake) drive(to adapter.Address, l *lane) {
-	for {
-		in.mu.Lock()
-		if len(l.jobs) == 0 {
-			delete(in.lanes, to)
-			in.mu.Unlock()
-			return
-		}
-		j := l.jobs[0]
-		l.jobs[0] = nil
-		l.jobs = l.jobs[1:]
-		in.mu.Unlock()
-
-		ev := j.r.ev
-		id, room, message, at := ev.ID, ev.Room.ID, ev.MessageID, millisOf(ev.Order)
-		err := in.ctx.Err()
-		if err == nil {
-			err = in.hand(j)
-		}
-		safe := err == nil || errors.Is(err, adapter.ErrRejected)
-
-		in.mu.Lock()
-		delete(in.flying, id)
-		in.waiting--
-		if safe {
-			in.taken.add(id, time.Now())
-		}
-		done := j.done
-		in.mu.Unlock()
-		if j.r.inHistory() {
-			in.a.places.heard(room, message, at, safe)
-		}
-		if safe {
-			err = nil
-		}
-		for _, f := range done {
-			f(err)
-		}
-	}
-}
-
 // hand looks names up and calls the sink until it takes the event: Mattermost does not deliver again. Somebody who waits for the
 // answer is told when the time is over.
-func (in *intake) hand(j *job) error {
+func (in *intake) hand(j job) error {
 	in.a.complete(in.ctx, j.r)
 	kept := j.r.ev
-	for wait, n := 200*time.Millisecond, 1; ; wait, n = min(2*wait, maxRetry), n+1 {
+	for wait, n := 200*time.Millisecond, 1; ; wait, n = min(2*wait, retry.Max), n+1 {
 		err := in.sink(in.ctx, copyOf(kept)) // what it is given is the sink's
 		if err == nil || errors.Is(err, adapter.ErrRejected) || in.ctx.Err() != nil {
 			return err
@@ -185,7 +120,7 @@ func (in *intake) hand(j *job) error {
 		if n&(n-1) == 0 { // the first, second, fourth, ...
 			in.a.log.Warn("the bot did not take an event; it is tried again", "event", kept.ID, "times", n, "error", err)
 		}
-		if pause(in.ctx, wait) != nil {
+		if retry.Pause(in.ctx, wait) != nil {
 			return err
 		}
 	}
@@ -209,72 +144,6 @@ func copyOf(ev *adapter.Event) *adapter.Event {
 		c.Reaction = &r
 	}
 	return &c
-}
-
-// hear hands an event over and waits for what the sink says.
-func (in *intake) hear(ctx context.Context, r *received) error {
-	done := make(chan error, 1)
-	in.offer(r, func(err error) { done <- err })
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// had tells whether an event was taken, or is on its way.
-func (in *intake) had(id string) bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.flying[id] != nil || in.taken.has(id, time.Now())
-}
-
-// size counts what waits.
-func (in *intake) size() int {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.waiting
-}
-
-// wait waits until no sink is called any more. The context of Run has ended.
-func (in *intake) wait() {
-	in.mu.Lock()
-	in.ended = true
-	in.mu.Unlock()
-	in.wg.Wait()
-}
-
-// recent remembers ids for a time, at least; at the bound the older half goes.
-type recent struct {
-	now, old map[string]struct{}
-	since    time.Time
-	max      int
-	keep     time.Duration
-}
-
-func newRecent(limit int, keep time.Duration) recent {
-	return recent{now: map[string]struct{}{}, old: map[string]struct{}{}, since: time.Now(), max: limit / 2, keep: keep}
-}
-
-func (r *recent) turn(now time.Time) {
-	if now.Sub(r.since) > r.keep || len(r.now) >= r.max {
-		r.old, r.now, r.since = r.now, map[string]struct{}{}, now
-	}
-}
-
-func (r *recent) add(id string, now time.Time) {
-	r.turn(now)
-	r.now[id] = struct{}{}
-}
-
-func (r *recent) has(id string, now time.Time) bool {
-	r.turn(now)
-	if _, ok := r.now[id]; ok {
-		return true
-	}
-	_, ok := r.old[id]
-	return ok
 }
 
 // complete looks up what an event only names by id. What cannot be looked up in time stays as it is: the event is never dropped

@@ -44,7 +44,7 @@ type outgoing struct {
 // click in the way that these have, else with Config.SystemAdmin. Where neither is there it is [adapter.ErrUnsupported], and never
 // shown to the room; in the direct room of that user it is an ordinary message.
 func (a *Adapter) Send(ctx context.Context, m *adapter.Message) (adapter.Ref, error) {
-	if err := a.usable(ctx, "send"); err != nil {
+	if err := a.life.Usable(ctx, "send"); err != nil {
 		return adapter.Ref{}, err
 	}
 	m, out, err := a.ready(m)

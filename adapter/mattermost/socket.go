@@ -16,6 +16,7 @@ import (
 	"github.com/mattermost/mattermost-server/v6/model"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/retry"
 )
 
 const (
@@ -47,10 +48,10 @@ type link struct {
 func (a *Adapter) runSocket(ctx context.Context, in *intake) error {
 	var begun, lost time.Time
 	var at link
-	wait := firstRetry
+	wait := retry.First
 	for n := 0; ; n++ {
 		if n > 0 {
-			if pause(ctx, time.Until(begun.Add(max(dialEvery, jitter(wait))))) != nil {
+			if retry.Pause(ctx, time.Until(begun.Add(max(dialEvery, retry.Jitter(wait))))) != nil {
 				return nil
 			}
 			a.health.set(func(h *Status) { h.Reconnects++ })
@@ -88,9 +89,9 @@ func (a *Adapter) runSocket(ctx context.Context, in *intake) error {
 			return err
 		}
 		if !s.readyAt.IsZero() && (s.worked || time.Since(s.readyAt) > steady) {
-			wait = firstRetry
+			wait = retry.First
 		} else {
-			wait = min(2*wait, maxRetry)
+			wait = min(2*wait, retry.Max)
 		}
 		var limit *adapter.RateLimitError
 		if errors.As(err, &limit) {
@@ -268,7 +269,7 @@ func (s *socket) hello(ctx context.Context, f *frame) {
 	}
 	s.ready("connected to mattermost", false)
 	gap, lost, in := s.a.places.freeze(), s.lost, s.in
-	in.wg.Go(func() { s.a.catchUp(ctx, in, lost, gap) })
+	in.lanes.Go(func() { s.a.catchUp(ctx, in, lost, gap) })
 }
 
 // resumed tells that the connection goes on where the one before ended.
@@ -306,7 +307,7 @@ func (s *socket) sequence(ctx context.Context, seq int64) bool {
 	case seq > s.at.next:
 		s.a.log.Warn("events are missing on the websocket", "from", s.at.next, "to", seq-1)
 		gap, in, now := s.a.places.freeze(), s.in, time.Now()
-		in.wg.Go(func() { s.a.catchUp(ctx, in, now, gap) })
+		in.lanes.Go(func() { s.a.catchUp(ctx, in, now, gap) })
 	}
 	s.at.next = seq + 1
 	return true

@@ -118,7 +118,7 @@ func (c *counter) Read(p []byte) (int, error) {
 
 // Open implements [adapter.Opener]: the content is streamed. Errors: those of the interface.
 func (a *Adapter) Open(ctx context.Context, f adapter.File) (io.ReadCloser, error) {
-	if err := a.usable(ctx, "open a file"); err != nil {
+	if err := a.life.Usable(ctx, "open a file"); err != nil {
 		return nil, err
 	}
 	if !model.IsValidId(f.ID) {

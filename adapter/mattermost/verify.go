@@ -10,16 +10,16 @@ import (
 	"errors"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/mattermost/mattermost-server/v6/model"
+
+	"github.com/starlingbot/starling/internal/replay"
 )
 
 const (
-	maxSkew    = 5 * time.Minute // both sides
-	maxReplays = 700_000         // callbacks remembered in ten minutes; 1,000 a second are 600,000
-	maxSealed  = 64 << 10        // bytes of what comes back
+	maxSkew   = replay.MaxSkew
+	maxSealed = 64 << 10 // bytes of what comes back
 )
 
 // Mattermost signs no callback. So what the bot hands out to come back is sealed: with a secret that the server keeps from its
@@ -153,50 +153,8 @@ func readTrigger(key *ecdsa.PublicKey, text, user string, now time.Time) (t trig
 	return trigger{id: parts[0], user: user, at: time.UnixMilli(millis).UTC()}, nil
 }
 
-// replays remembers what came, for ten minutes at least.
-type replays struct {
-	mu       sync.Mutex
-	now, old map[[16]byte]struct{}
-	since    time.Time
-}
-
-func (r *replays) init() { r.now, r.old = map[[16]byte]struct{}{}, map[[16]byte]struct{}{} }
-
-func replayKey(id string) [16]byte {
+// replayKey is how the replay cache knows a callback.
+func replayKey(id string) replay.Key {
 	sum := sha256.Sum256([]byte(id))
-	return [16]byte(sum[:16])
-}
-
-// first remembers an id and tells whether it is new. full: too many are remembered to tell.
-func (r *replays) first(id string, now time.Time) (first, full bool) {
-	key := replayKey(id)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if now.Sub(r.since) >= 2*maxSkew {
-		r.old = r.now
-		if now.Sub(r.since) >= 4*maxSkew {
-			r.old = map[[16]byte]struct{}{}
-		}
-		r.now, r.since = map[[16]byte]struct{}{}, now
-	}
-	if _, ok := r.now[key]; ok {
-		return false, false
-	}
-	if _, ok := r.old[key]; ok {
-		return false, false
-	}
-	if len(r.now) >= maxReplays {
-		return false, true
-	}
-	r.now[key] = struct{}{}
-	return true, false
-}
-
-// again forgets an id: what it named was not taken, and the same may come once more.
-func (r *replays) again(id string) {
-	key := replayKey(id)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.now, key)
-	delete(r.old, key)
+	return replay.Key(sum[:16])
 }

@@ -105,34 +105,3 @@ func TestTokens(t *testing.T) {
 	require.False(t, anyToken([]string{""}, ""))
 	require.False(t, anyToken([]string{"ab"}, "a"))
 }
-
-// TestReplays is T6 at 1,000 callbacks a second: none counts twice for ten minutes, in bounded memory.
-func TestReplays(t *testing.T) {
-	var r replays
-	r.init()
-	now := time.Unix(1_700_000_000, 0)
-	before := heap()
-	for i := range 600_000 {
-		first, full := r.first(fmt.Sprint("click/", i), now.Add(time.Duration(i)*time.Millisecond))
-		if !first || full {
-			t.Fatal(i)
-		}
-	}
-	size := heap() - before
-	t.Logf("600,000 callbacks in ten minutes: %.1f MiB", float64(size)/(1<<20))
-	require.LessOrEqual(t, size, int64(64<<20))
-	end := now.Add(599_999 * time.Millisecond)
-	for i := 0; i < 600_000; i += 97 {
-		if first, _ := r.first(fmt.Sprint("click/", i), end); first {
-			t.Fatal("it came before: ", i)
-		}
-	}
-	for i := range maxReplays - 600_000 {
-		r.first(fmt.Sprint("more/", i), end)
-	}
-	_, full := r.first("one more", end)
-	require.True(t, full, "over the bound nothing is taken that could be a repetition")
-	r.again("click/7")
-	first, full := r.first("click/7", end)
-	require.True(t, first && !full)
-}

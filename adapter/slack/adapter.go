@@ -18,7 +18,11 @@ import (
 	slackgo "github.com/slack-go/slack"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/apiclient"
+	"github.com/starlingbot/starling/internal/life"
 	"github.com/starlingbot/starling/internal/lookup"
+	"github.com/starlingbot/starling/internal/pace"
+	"github.com/starlingbot/starling/internal/retry"
 )
 
 // Config is the configuration of an [Adapter]. BotToken is required, and AppToken or SigningSecrets or both.
@@ -68,26 +72,21 @@ type Positions interface {
 type Adapter struct {
 	cfg    Config
 	log    *slog.Logger
+	life   *life.Life
 	api    *slackgo.Client
-	http   *client
+	web    *apiclient.Client
+	http   *client   // of the library, over web
 	verify *verifier // nil without signing secrets
 
 	me      atomic.Pointer[identity] // who the bot is; nil before the first sign-in
-	skew    atomic.Int64             // nanoseconds that Slack's clock is ahead of ours
-	running atomic.Bool
-	intake  atomic.Pointer[intake] // of the Run that goes
-	suspect chan struct{}          // a verb met a token that does not work
-
-	base   context.Context // ends with Close
-	cancel context.CancelFunc
-	ending sync.Mutex     // orders the start of look-ups before the end of base
-	work   sync.WaitGroup // look-ups under way
+	intake  atomic.Pointer[intake]   // of the Run that goes
+	suspect chan struct{}            // a verb met a token that does not work
 
 	show     renderers
 	users    *lookup.Cache[adapter.User]
 	rooms    *lookup.Cache[adapter.Room]
-	index    *lookup.Cache[nameIndex]
-	pace     pacer
+	index    *lookup.Cache[lookup.Names]
+	pace     *pace.Rooms
 	places   places
 	health   health
 	commands atomic.Pointer[map[string]string] // slash command -> command
@@ -153,14 +152,15 @@ func New(cfg Config) (*Adapter, error) {
 	}
 
 	a := &Adapter{cfg: cfg, log: cfg.Logger.With("adapter", cfg.Name), suspect: make(chan struct{}, 1)}
-	a.base, a.cancel = context.WithCancel(context.Background())
-	a.http = newClient(a, cfg.HTTPClient)
+	a.life = life.New("slack")
+	a.web = apiclient.New(cfg.HTTPClient)
+	a.http = &client{web: a.web}
 	a.api = slackgo.New(cfg.BotToken, slackgo.OptionAPIURL(cfg.APIURL), slackgo.OptionHTTPClient(a.http), slackgo.OptionLog(silent))
-	a.users = lookup.New[adapter.User](a.base, a.begin, cfg.CacheUsers, cfg.CacheFor)
-	a.rooms = lookup.New[adapter.Room](a.base, a.begin, cfg.CacheRooms, cfg.CacheFor)
-	a.index = lookup.New[nameIndex](a.base, a.begin, 2, cfg.CacheFor)
+	a.users = lookup.New[adapter.User](a.life.Context(), a.life.Begin, cfg.CacheUsers, cfg.CacheFor)
+	a.rooms = lookup.New[adapter.Room](a.life.Context(), a.life.Begin, cfg.CacheRooms, cfg.CacheFor)
+	a.index = lookup.New[lookup.Names](a.life.Context(), a.life.Begin, 2, cfg.CacheFor)
 	a.show = newRenderers()
-	a.pace.init()
+	a.pace = pace.New(a.life.Context(), paceEvery, paceBurst)
 	a.places.init(cfg.Positions)
 	if len(cfg.SigningSecrets) > 0 {
 		a.verify = newVerifier(cfg.SigningSecrets)
@@ -246,33 +246,8 @@ func (a *Adapter) Features() adapter.Features {
 
 // Close implements [adapter.Closer]: all verbs give [adapter.ErrClosed] from now on, and a Run that still goes ends.
 func (a *Adapter) Close() error {
-	a.ending.Lock()
-	a.cancel()
-	a.ending.Unlock()
-	a.work.Wait()
-	a.http.close()
-	return nil
-}
-
-// begin runs f in a goroutine that Close waits for; false after Close.
-func (a *Adapter) begin(f func()) bool {
-	a.ending.Lock()
-	defer a.ending.Unlock()
-	if a.base.Err() != nil {
-		return false
-	}
-	a.work.Go(f)
-	return true
-}
-
-// usable checks what every verb begins with.
-func (a *Adapter) usable(ctx context.Context, verb string) error {
-	if a.base.Err() != nil {
-		return fmt.Errorf("slack: %s: %w", verb, adapter.ErrClosed)
-	}
-	if err := ctx.Err(); err != nil { // nothing was done yet, that is certain
-		return fmt.Errorf("slack: %s: %w: %w", verb, adapter.ErrUnavailable, err)
-	}
+	a.life.End()
+	a.web.Close()
 	return nil
 }
 
@@ -280,79 +255,45 @@ func (a *Adapter) usable(ctx context.Context, verb string) error {
 // an error only for what no retry cures: [adapter.ErrAuth] for a token that does not work, [adapter.ErrForbidden] for a
 // missing scope, which it names.
 func (a *Adapter) Run(ctx context.Context, sink adapter.Sink) error {
-	if !a.running.CompareAndSwap(false, true) {
-		return errors.New("slack: run: already running")
-	}
-	defer a.running.Store(false)
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	defer context.AfterFunc(a.base, func() { stop(nil) })()
-	if ctx.Err() != nil || a.base.Err() != nil {
-		return nil
-	}
-
-	if err := a.signIn(ctx); err != nil {
-		if ctx.Err() != nil {
-			return nil
+	return a.life.Run(ctx, func(ctx context.Context, end func(error)) error {
+		if err := a.signIn(ctx); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
 		}
+		in := newIntake(ctx, a, sink)
+		a.intake.Store(in)
+		var wg sync.WaitGroup
+		wg.Go(func() { a.watchToken(ctx, end) })
+		wg.Go(func() { a.keepPlaces(ctx) })
+		var err error
+		if a.cfg.AppToken != "" {
+			err = a.runSocket(ctx, in)
+		} else {
+			a.health.set(func(h *Status) { h.Connected, h.Since = true, time.Now() })
+			gap := a.places.freeze()
+			wg.Go(func() { a.catchUp(ctx, in, time.Time{}, gap) })
+			<-ctx.Done()
+		}
+		end(nil)
+		a.intake.Store(nil)
+		in.lanes.Wait()
+		wg.Wait()
+		a.savePlaces()
+		a.health.set(func(h *Status) { h.Connected = false })
 		return err
-	}
-	in := newIntake(ctx, a, sink)
-	a.intake.Store(in)
-	var wg sync.WaitGroup
-	wg.Go(func() { a.watchToken(ctx, stop) })
-	wg.Go(func() { a.keepPlaces(ctx) })
-	var err error
-	if a.cfg.AppToken != "" {
-		err = a.runSocket(ctx, in)
-	} else {
-		a.health.set(func(h *Status) { h.Connected, h.Since = true, time.Now() })
-		gap := a.places.freeze()
-		wg.Go(func() { a.catchUp(ctx, in, time.Time{}, gap) })
-		<-ctx.Done()
-	}
-	stop(nil)
-	a.intake.Store(nil)
-	in.wait()
-	wg.Wait()
-	a.savePlaces()
-	a.health.set(func(h *Status) { h.Connected = false })
-	var fatal *fatalError
-	if err == nil && errors.As(context.Cause(ctx), &fatal) {
-		err = fatal.err
-	}
-	return err
+	})
 }
 
-// fatalError ends a Run from beside.
-type fatalError struct{ err error }
-
-func (e *fatalError) Error() string { return e.err.Error() }
-
-const (
-	firstRetry = time.Second
-	maxRetry   = 30 * time.Second
-	callLimit  = 20 * time.Second // of one call that nobody else bounds
-)
+const callLimit = 20 * time.Second // of one call that nobody else bounds
 
 // signIn learns who the bot is and what it may do.
 func (a *Adapter) signIn(ctx context.Context) error {
-	for wait := firstRetry; ; wait = min(2*wait, maxRetry) {
-		err := a.authTest(ctx)
-		if err == nil || fatal(err) || ctx.Err() != nil {
-			return err
-		}
-		a.log.Warn("slack cannot be asked who the bot is; trying again", "error", err, "after", wait)
+	return retry.Until(ctx, fatal, func(err error, after time.Duration) {
+		a.log.Warn("slack cannot be asked who the bot is; trying again", "error", err, "after", after)
 		a.health.set(func(h *Status) { h.LastError = err.Error() })
-		var limit *adapter.RateLimitError
-		pauseFor := jitter(wait)
-		if errors.As(err, &limit) {
-			pauseFor = max(pauseFor, limit.RetryAfter)
-		}
-		if pause(ctx, pauseFor) != nil {
-			return err
-		}
-	}
+	}, func() error { return a.authTest(ctx) })
 }
 
 // fatal tells whether trying again is useless.
@@ -392,7 +333,7 @@ func (a *Adapter) authTest(ctx context.Context) error {
 // Check tests, without running, what a bot needs: the bot token and its scopes, the app token, the clock. The error joins all
 // that is wrong, each with its cure; nil if Run would work now.
 func (a *Adapter) Check(ctx context.Context) error {
-	if err := a.usable(ctx, "check"); err != nil {
+	if err := a.life.Usable(ctx, "check"); err != nil {
 		return err
 	}
 	errs := []error{a.authTest(ctx)}
@@ -402,14 +343,14 @@ func (a *Adapter) Check(ctx context.Context) error {
 		_, _, err := api.StartSocketModeContext(ctx) // an address that nobody connects to expires by itself
 		errs = append(errs, a.judge(err))
 	}
-	if skew := time.Duration(a.skew.Load()); skew.Abs() > time.Minute {
+	if skew := a.web.Skew(); skew.Abs() > time.Minute {
 		errs = append(errs, fmt.Errorf("slack: the clock of this machine is off by %v: set it (NTP); over five minutes HTTP mode refuses all that Slack sends", -skew.Round(time.Second)))
 	}
 	return errors.Join(errs...)
 }
 
 // watchToken asks again whether the token works when a verb met one that does not, and ends Run if it does not.
-func (a *Adapter) watchToken(ctx context.Context, stop context.CancelCauseFunc) {
+func (a *Adapter) watchToken(ctx context.Context, end func(error)) {
 	for {
 		select {
 		case <-a.suspect:
@@ -417,10 +358,10 @@ func (a *Adapter) watchToken(ctx context.Context, stop context.CancelCauseFunc) 
 			return
 		}
 		if err := a.authTest(ctx); err != nil && fatal(err) && ctx.Err() == nil {
-			stop(&fatalError{err})
+			end(err)
 			return
 		}
-		if pause(ctx, 10*time.Second) != nil {
+		if retry.Pause(ctx, 10*time.Second) != nil {
 			return
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	slackgo "github.com/slack-go/slack"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/retry"
 )
 
 const (
@@ -254,7 +255,7 @@ func (p *places) save(ctx context.Context) error {
 
 // keepPlaces stores the places now and then, and fills what Slack has given up.
 func (a *Adapter) keepPlaces(ctx context.Context) {
-	for n := 1; pause(ctx, saveEvery) == nil; n++ {
+	for n := 1; retry.Pause(ctx, saveEvery) == nil; n++ {
 		a.savePlaces()
 		if in := a.intake.Load(); in != nil && n%12 == 0 {
 			for _, room := range a.places.openRooms(time.Now()) {
@@ -279,7 +280,7 @@ func (a *Adapter) savePlaces() {
 func (a *Adapter) catchUp(ctx context.Context, in *intake, lost time.Time, gap int) {
 	begin := a.now()
 	var rooms []string
-	err := a.patiently(ctx, func() (err error) { rooms, err = a.ownRooms(ctx); return err })
+	err := retry.Few(ctx, fatal, func() (err error) { rooms, err = a.ownRooms(ctx); return err })
 	if err != nil {
 		if ctx.Err() == nil { // else the next start fills it
 			a.gap(Gap{From: lost.UTC(), To: begin.UTC(), What: "everything: the rooms cannot be listed: " + err.Error()})
@@ -395,7 +396,7 @@ func (a *Adapter) fillRoom(ctx context.Context, in *intake, room string) error {
 // history.
 func (a *Adapter) History(ctx context.Context, room, after string) iter.Seq2[*adapter.Event, error] {
 	return func(yield func(*adapter.Event, error) bool) {
-		err := a.usable(ctx, "read the history")
+		err := a.life.Usable(ctx, "read the history")
 		if err == nil {
 			err = a.known(ctx)
 		}
@@ -522,7 +523,7 @@ type messagePage struct {
 
 // messages reads a page of messages as they are, waiting as long as Slack wants.
 func (a *Adapter) messages(ctx context.Context, method string, form url.Values) (page messagePage, err error) {
-	err = a.patiently(ctx, func() error {
+	err = retry.Few(ctx, fatal, func() error {
 		page = messagePage{}
 		ctx, cancel := context.WithTimeout(ctx, callLimit)
 		defer cancel()
@@ -555,25 +556,4 @@ func (a *Adapter) call(ctx context.Context, method string, form url.Values, into
 		return fmt.Errorf("slack: %s: %w", method, err)
 	}
 	return a.fail(method, into.Err())
-}
-
-// patiently calls f, which only reads, and again while Slack asks for patience or fails, a few times.
-func (a *Adapter) patiently(ctx context.Context, f func() error) error {
-	wait := firstRetry
-	for n := 0; ; n++ {
-		err := f()
-		if err == nil || fatal(err) || adapter.OutcomeOf(err) == adapter.Refused || n == 8 {
-			return err
-		}
-		var limit *adapter.RateLimitError
-		pauseFor := jitter(wait)
-		if errors.As(err, &limit) && limit.RetryAfter > 0 {
-			pauseFor = limit.RetryAfter
-		} else {
-			wait = min(2*wait, maxRetry)
-		}
-		if pause(ctx, pauseFor) != nil {
-			return err
-		}
-	}
 }

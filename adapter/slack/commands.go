@@ -15,7 +15,7 @@ import (
 // RegisterCommands implements [adapter.CommandRegistrar]. Slack takes commands from the app's manifest alone (see
 // [Manifest]); here they are remembered, so that "/job-list" is the command "job list" again.
 func (a *Adapter) RegisterCommands(ctx context.Context, commands []adapter.CommandSpec) error {
-	if err := a.usable(ctx, "register commands"); err != nil {
+	if err := a.life.Usable(ctx, "register commands"); err != nil {
 		return err
 	}
 	names := map[string]string{}

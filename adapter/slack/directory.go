@@ -8,6 +8,7 @@ import (
 	slackgo "github.com/slack-go/slack"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/lookup"
 )
 
 // userByID looks a user up.
@@ -72,39 +73,11 @@ func roomOf(c *slackgo.Channel) adapter.Room {
 	return r
 }
 
-// nameIndex finds ids by name, in lower case.
-type nameIndex map[string][]string
-
-func (n nameIndex) add(name, id string) {
-	name = strings.ToLower(name)
-	if name == "" {
-		return
-	}
-	for _, have := range n[name] {
-		if have == id {
-			return
-		}
-	}
-	n[name] = append(n[name], id)
-}
-
-// pick gives the one id of a name.
-func (n nameIndex) pick(name string) (string, error) {
-	switch ids := n[strings.ToLower(name)]; len(ids) {
-	case 0:
-		return "", adapter.ErrNotFound
-	case 1:
-		return ids[0], nil
-	default:
-		return "", fmt.Errorf("%w: %s", adapter.ErrAmbiguous, strings.Join(ids[:min(len(ids), 5)], ", "))
-	}
-}
-
 const maxPages = 100 // of a list that is read for its names
 
 // User implements [adapter.Directory]. A name is the account's handle, its display name or its full name.
 func (a *Adapter) User(ctx context.Context, query string) (adapter.User, error) {
-	if err := a.usable(ctx, "look up a user"); err != nil {
+	if err := a.life.Usable(ctx, "look up a user"); err != nil {
 		return adapter.User{}, err
 	}
 	if err := a.known(ctx); err != nil {
@@ -114,7 +87,7 @@ func (a *Adapter) User(ctx context.Context, query string) (adapter.User, error) 
 	if name, ok := strings.CutPrefix(query, "@"); ok {
 		index, err := a.index.Get(ctx, "users", a.indexUsers)
 		if err == nil {
-			id, err = index.pick(name)
+			id, err = index.Pick(name)
 		}
 		if err != nil {
 			return adapter.User{}, fmt.Errorf("slack: look up the user %q: %w", query, err)
@@ -138,8 +111,8 @@ func (a *Adapter) known(ctx context.Context) error {
 	return err
 }
 
-func (a *Adapter) indexUsers(ctx context.Context) (nameIndex, error) {
-	index := nameIndex{}
+func (a *Adapter) indexUsers(ctx context.Context) (lookup.Names, error) {
+	index := lookup.Names{}
 	p := a.api.GetUsersPaginated(slackgo.GetUsersOptionLimit(1000))
 	for range maxPages {
 		var err error
@@ -153,9 +126,9 @@ func (a *Adapter) indexUsers(ctx context.Context) (nameIndex, error) {
 			if u.Deleted {
 				continue
 			}
-			index.add(u.Name, u.ID)
-			index.add(u.Profile.DisplayName, u.ID)
-			index.add(u.RealName, u.ID)
+			index.Add(u.Name, u.ID)
+			index.Add(u.Profile.DisplayName, u.ID)
+			index.Add(u.RealName, u.ID)
 		}
 	}
 	return index, nil
@@ -163,14 +136,14 @@ func (a *Adapter) indexUsers(ctx context.Context) (nameIndex, error) {
 
 // Room implements [adapter.Directory].
 func (a *Adapter) Room(ctx context.Context, query string) (adapter.Room, error) {
-	if err := a.usable(ctx, "look up a room"); err != nil {
+	if err := a.life.Usable(ctx, "look up a room"); err != nil {
 		return adapter.Room{}, err
 	}
 	id := query
 	if name, ok := strings.CutPrefix(query, "#"); ok {
 		index, err := a.index.Get(ctx, "rooms", a.indexRooms)
 		if err == nil {
-			id, err = index.pick(name)
+			id, err = index.Pick(name)
 		}
 		if err != nil {
 			return adapter.Room{}, fmt.Errorf("slack: look up the room %q: %w", query, err)
@@ -182,8 +155,8 @@ func (a *Adapter) Room(ctx context.Context, query string) (adapter.Room, error) 
 	return a.roomByID(ctx, id)
 }
 
-func (a *Adapter) indexRooms(ctx context.Context) (nameIndex, error) {
-	index := nameIndex{}
+func (a *Adapter) indexRooms(ctx context.Context) (lookup.Names, error) {
+	index := lookup.Names{}
 	cursor := ""
 	for range maxPages {
 		list, next, err := a.api.GetConversationsContext(ctx, &slackgo.GetConversationsParameters{
@@ -192,7 +165,7 @@ func (a *Adapter) indexRooms(ctx context.Context) (nameIndex, error) {
 			return nil, a.fail("list the rooms", err)
 		}
 		for i := range list {
-			index.add(list[i].Name, list[i].ID)
+			index.Add(list[i].Name, list[i].ID)
 		}
 		if cursor = next; cursor == "" {
 			break
@@ -203,7 +176,7 @@ func (a *Adapter) indexRooms(ctx context.Context) (nameIndex, error) {
 
 // OpenDirect implements [adapter.DirectOpener]. Errors: [adapter.ErrNotFound], [adapter.ErrForbidden].
 func (a *Adapter) OpenDirect(ctx context.Context, userID string) (adapter.Room, error) {
-	if err := a.usable(ctx, "open a direct room"); err != nil {
+	if err := a.life.Usable(ctx, "open a direct room"); err != nil {
 		return adapter.Room{}, err
 	}
 	if userID == "" || strings.ContainsAny(userID, ", ") { // several users would open a group

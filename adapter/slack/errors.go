@@ -9,6 +9,7 @@ import (
 	slackgo "github.com/slack-go/slack"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/apiclient"
 )
 
 // fail says what an error of the library means, in the errors of package adapter. An error that says nothing certain (5xx,
@@ -48,7 +49,7 @@ func (a *Adapter) fail(verb string, err error) error {
 		}
 		return wrap(kind, cure)
 	}
-	var unsent *notSentError
+	var unsent *apiclient.NotSentError
 	if errors.As(err, &unsent) {
 		return fmt.Errorf("slack: %s: %w: %w", verb, adapter.ErrUnavailable, err)
 	}

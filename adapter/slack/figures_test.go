@@ -106,7 +106,7 @@ func BenchmarkSocketToSink(b *testing.B) {
 		}
 	}
 	cancel()
-	in.wait()
+	in.lanes.Wait()
 	require.Equal(b, n, acked)
 	require.NoError(b, a.Close())
 }

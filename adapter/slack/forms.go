@@ -48,7 +48,7 @@ type window struct {
 // fields, 100 choices of a field, 75 characters of a choice or 3,000 of a value, [adapter.ErrInvalid] for a form that makes
 // no sense.
 func (a *Adapter) OpenForm(ctx context.Context, from string, f *adapter.Form) error {
-	if err := a.usable(ctx, "open a form"); err != nil {
+	if err := a.life.Usable(ctx, "open a form"); err != nil {
 		return err
 	}
 	var o origin

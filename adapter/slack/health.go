@@ -56,7 +56,7 @@ func (a *Adapter) Status() Status {
 	a.health.mu.Lock()
 	defer a.health.mu.Unlock()
 	h := a.health.h
-	h.Skew = time.Duration(a.skew.Load())
+	h.Skew = a.web.Skew()
 	h.Unknown = maps.Clone(h.Unknown)
 	h.Gaps = slices.Clone(h.Gaps)
 	return h

@@ -3,15 +3,14 @@ package slack
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"mime"
 	"net/http"
 	"net/url"
 	"time"
-)
 
-const maxBody = 1 << 20 // bytes of a request; Slack's are far below
+	"github.com/starlingbot/starling/internal/inbound"
+)
 
 // HTTPHandler implements [adapter.HTTPHandler]: HTTP mode, also for functions that run only while they are called. It takes
 // events, slash commands and interactivity at any path below where it is mounted, so one Request URL serves all three.
@@ -20,41 +19,26 @@ const maxBody = 1 << 20 // bytes of a request; Slack's are far below
 // request is answered with 200 after the sink has taken it, within 2.5 s; else with 503, and Slack sends it again.
 func (a *Adapter) HTTPHandler() http.Handler { return http.HandlerFunc(a.serveHTTP) }
 
-// unauthorized is the answer to all that is not Slack's; it never says why.
-func unauthorized(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.WriteHeader(http.StatusUnauthorized)
-	_, _ = io.WriteString(w, "unauthorized\n")
-}
-
 func (a *Adapter) serveHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+	if !inbound.Post(w, r) {
 		return
 	}
 	if a.verify == nil {
-		unauthorized(w)
+		inbound.Unauthorized(w)
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	var large *http.MaxBytesError
-	if errors.As(err, &large) {
-		http.Error(w, "request body too large", http.StatusRequestEntityTooLarge)
-		return
-	}
-	if err != nil {
-		http.Error(w, "bad request", http.StatusBadRequest)
+	body, ok := inbound.Body(w, r)
+	if !ok {
 		return
 	}
 	now := time.Now()
 	sig, ok := a.verify.check(r.Header, body, now)
 	if !ok {
 		a.log.Debug("a request is refused: it is not signed by slack, or its stamp is off by more than five minutes")
-		unauthorized(w)
+		inbound.Unauthorized(w)
 		return
 	}
-	first, full := a.verify.first(sig, now)
+	first, full := a.verify.replays.First(sig, now)
 	switch {
 	case full:
 		a.log.Error("too many requests in ten minutes to tell repeated ones")
@@ -62,11 +46,11 @@ func (a *Adapter) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case !first:
 		a.log.Debug("a request is refused: it came before")
-		unauthorized(w)
+		inbound.Unauthorized(w)
 		return
 	}
 	if !a.receive(w, r, body) {
-		a.verify.again(sig)
+		a.verify.replays.Again(sig)
 	}
 }
 

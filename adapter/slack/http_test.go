@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -150,6 +151,23 @@ func TestHTTPRefuses(t *testing.T) {
 		require.Equal(t, http.StatusOK, serve(a, slackfake.Request("slash_commands", map[string]any{"ssl_check": "1"}, "fake-secret", now)).Code)
 		require.Equal(t, http.StatusOK, serve(a, slackfake.Request("events_api", map[string]any{"type": "event_callback", "event": map[string]any{"type": "from_tomorrow"}}, "fake-secret", now)).Code)
 		require.Len(t, e.heard(), 1, "one event, however often it was signed")
+	})
+}
+
+// TestRejected: what the bot can never take is acknowledged, and is not handed over when slack sends it all the same.
+func TestRejected(t *testing.T) {
+	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
+		e := newEar()
+		e.set(func(context.Context, *adapter.Event) error { return fmt.Errorf("too large: %w", adapter.ErrRejected) })
+		a := start(t, f, overHTTP(f), e.sink)
+		synctest.Wait()
+		payload := map[string]any{"type": "event_callback", "event_id": "Ev1", "event": map[string]any{
+			"type": "message", "user": "U1", "text": "hello", "ts": "1700000000.000100", "channel": "C1", "channel_type": "channel"}}
+		for i := range 2 {
+			r := slackfake.Request("events_api", payload, "fake-secret", time.Now().Add(time.Duration(i)*time.Second))
+			require.Equal(t, http.StatusOK, serve(a, r).Code)
+		}
+		require.Len(t, e.heard(), 1)
 	})
 }
 

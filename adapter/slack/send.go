@@ -33,7 +33,7 @@ const metadataType = "starling_message"
 // With Message.Only the Ref names an ephemeral message, and with Files a file: those cannot be edited, and the former not
 // deleted.
 func (a *Adapter) Send(ctx context.Context, m *adapter.Message) (adapter.Ref, error) {
-	if err := a.usable(ctx, "send"); err != nil {
+	if err := a.life.Usable(ctx, "send"); err != nil {
 		return adapter.Ref{}, err
 	}
 	m, err := a.ready(m)
@@ -57,7 +57,7 @@ func (a *Adapter) Send(ctx context.Context, m *adapter.Message) (adapter.Ref, er
 		_, id, err = a.api.PostMessageContext(ctx, m.To.Room, options(m)...)
 	}
 	if err = a.fail("send", err); err != nil {
-		a.held(m.To.Room, err)
+		a.pace.Refused(m.To.Room, err)
 		if id, ok := a.respond(ctx, m, err); ok {
 			return adapter.Ref{Address: m.To, ID: id}, nil
 		}
@@ -214,7 +214,7 @@ func real(verb string, ref adapter.Ref) error {
 
 // Edit implements [adapter.Editor]. Errors: those of the interface, [adapter.ErrUnsupported] for an ephemeral message or a file.
 func (a *Adapter) Edit(ctx context.Context, ref adapter.Ref, m *adapter.Message) error {
-	if err := a.usable(ctx, "edit"); err != nil {
+	if err := a.life.Usable(ctx, "edit"); err != nil {
 		return err
 	}
 	if err := real("edit", ref); err != nil {
@@ -241,7 +241,7 @@ func (a *Adapter) Edit(ctx context.Context, ref adapter.Ref, m *adapter.Message)
 
 // Delete implements [adapter.Deleter]. Errors: those of the interface, [adapter.ErrUnsupported] for an ephemeral message.
 func (a *Adapter) Delete(ctx context.Context, ref adapter.Ref) error {
-	if err := a.usable(ctx, "delete"); err != nil {
+	if err := a.life.Usable(ctx, "delete"); err != nil {
 		return err
 	}
 	if id, ok := strings.CutPrefix(ref.ID, filePrefix); ok {
@@ -257,7 +257,7 @@ func (a *Adapter) Delete(ctx context.Context, ref adapter.Ref) error {
 // React implements [adapter.Reactor]: emoji is a name without colons, or one of the common emoji. Errors: those of the
 // interface, [adapter.ErrInvalid] for an emoji whose name is not known here.
 func (a *Adapter) React(ctx context.Context, ref adapter.Ref, emoji string) error {
-	if err := a.usable(ctx, "react"); err != nil {
+	if err := a.life.Usable(ctx, "react"); err != nil {
 		return err
 	}
 	if err := real("react", ref); err != nil {
@@ -278,7 +278,7 @@ func (a *Adapter) React(ctx context.Context, ref adapter.Ref, emoji string) erro
 // SetTopic implements [adapter.TopicSetter]; a topic is plain text of at most 250 characters. It needs the scope
 // channels:write.topic (groups:write.topic in private rooms), which is not among [DefaultScopes].
 func (a *Adapter) SetTopic(ctx context.Context, room, topic string) error {
-	if err := a.usable(ctx, "set the topic"); err != nil {
+	if err := a.life.Usable(ctx, "set the topic"); err != nil {
 		return err
 	}
 	_, err := a.api.SetTopicOfConversationContext(ctx, room, escape(adapter.PlainText(topic)))
@@ -294,7 +294,7 @@ const (
 // thread, at most 2,000 messages. An ephemeral message or a file cannot be found: for them it says false, so that they are
 // rather posted twice than lost.
 func (a *Adapter) Find(ctx context.Context, m *adapter.Message) (adapter.Ref, bool, error) {
-	if err := a.usable(ctx, "find"); err != nil {
+	if err := a.life.Usable(ctx, "find"); err != nil {
 		return adapter.Ref{}, false, err
 	}
 	if m.Key == "" || m.Only != "" || len(m.Files) > 0 {

@@ -15,6 +15,7 @@ import (
 	"github.com/slack-go/slack/socketmode"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/retry"
 )
 
 const (
@@ -30,11 +31,11 @@ const (
 // doubling to 30 s while they fail.
 func (a *Adapter) runSocket(ctx context.Context, in *intake) error {
 	var dialed, lost time.Time
-	wait := firstRetry
+	wait := retry.First
 	for n := 0; ; n++ {
 		if !dialed.IsZero() {
-			next := dialed.Add(max(dialEvery, jitter(wait)))
-			if pause(ctx, time.Until(next)) != nil {
+			next := dialed.Add(max(dialEvery, retry.Jitter(wait)))
+			if retry.Pause(ctx, time.Until(next)) != nil {
 				return nil
 			}
 		}
@@ -62,9 +63,9 @@ func (a *Adapter) runSocket(ctx context.Context, in *intake) error {
 			return err
 		}
 		if s.worked.Load() || !s.helloAt.IsZero() && time.Since(s.helloAt) > steady {
-			wait = firstRetry
+			wait = retry.First
 		} else {
-			wait = min(2*wait, maxRetry)
+			wait = min(2*wait, retry.Max)
 		}
 		var limit *adapter.RateLimitError
 		if errors.As(err, &limit) {
@@ -153,7 +154,7 @@ func (s *socket) run(ctx context.Context) error {
 // leave lets acknowledgements out that the sink's last events made, and ends the connection.
 func (s *socket) leave(cut context.CancelCauseFunc) {
 	quiet := make(chan struct{})
-	go func() { s.in.wait(); close(quiet) }()
+	go func() { s.in.lanes.Wait(); close(quiet) }()
 	late := time.NewTimer(2 * time.Second) // a socket that takes nothing must not hold Run up
 	defer late.Stop()
 	for waiting := true; waiting; {
@@ -165,7 +166,7 @@ func (s *socket) leave(cut context.CancelCauseFunc) {
 			waiting = false
 		}
 	}
-	_ = pause(s.ctx, 20*time.Millisecond) // the library writes them from a goroutine of its own
+	_ = retry.Pause(s.ctx, 20*time.Millisecond) // the library writes them from a goroutine of its own
 	cut(nil)
 	for {
 		select {
@@ -258,7 +259,7 @@ func (s *socket) catchUp(ctx context.Context) {
 		return
 	}
 	gap, lost := s.a.places.freeze(), s.lost
-	s.in.wg.Go(func() { s.a.catchUp(ctx, s.in, lost, gap) })
+	s.in.lanes.Go(func() { s.a.catchUp(ctx, s.in, lost, gap) })
 }
 
 // envelope decodes what came and hands it over; it is acknowledged when the sink has taken it.

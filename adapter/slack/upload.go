@@ -23,7 +23,7 @@ const maxSpool = 32 << 20
 // Upload implements [adapter.Uploader]. A file whose Size is 0 is read into memory first, up to 32 MiB. The Ref names the
 // file and not its message, which Slack does not tell.
 func (a *Adapter) Upload(ctx context.Context, to adapter.Address, f adapter.File) (adapter.Ref, error) {
-	if err := a.usable(ctx, "upload"); err != nil {
+	if err := a.life.Usable(ctx, "upload"); err != nil {
 		return adapter.Ref{}, err
 	}
 	if to.Room == "" {
@@ -38,7 +38,7 @@ func (a *Adapter) Upload(ctx context.Context, to adapter.Address, f adapter.File
 	id, err := a.share(ctx, to, "", []adapter.File{f})
 	if err != nil {
 		err = a.fail("upload", err)
-		a.held(to.Room, err)
+		a.pace.Refused(to.Room, err)
 		return adapter.Ref{}, err
 	}
 	return adapter.Ref{Address: to, ID: id}, nil
@@ -106,7 +106,7 @@ func (a *Adapter) put(ctx context.Context, f adapter.File) (string, error) {
 	}
 	req.ContentLength = size
 	req.Header.Set("Content-Type", "application/octet-stream")
-	resp, err := a.http.do(req)
+	resp, err := a.web.Do(req)
 	if err != nil {
 		return "", nothingPosted(err)
 	}
@@ -168,7 +168,7 @@ func (a *Adapter) mayCarry(address string) bool {
 
 // Open implements [adapter.Opener]. Errors: those of the interface.
 func (a *Adapter) Open(ctx context.Context, f adapter.File) (io.ReadCloser, error) {
-	if err := a.usable(ctx, "open a file"); err != nil {
+	if err := a.life.Usable(ctx, "open a file"); err != nil {
 		return nil, err
 	}
 	if f.ID == "" {
@@ -198,7 +198,7 @@ func (a *Adapter) Open(ctx context.Context, f adapter.File) (io.ReadCloser, erro
 		return nil, fmt.Errorf("slack: open the file %q: %w", f.ID, adapter.ErrInvalid)
 	}
 	req.Header.Set("Authorization", "Bearer "+a.cfg.BotToken)
-	resp, err := a.http.do(req)
+	resp, err := a.web.Do(req)
 	if err != nil {
 		return nil, a.fail("open a file", err)
 	}

@@ -8,10 +8,11 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/starlingbot/starling/internal/fakenet"
 )
 
 // object is a JSON object.
@@ -49,29 +50,17 @@ type Fault struct {
 
 // Fail puts a fault in.
 func (s *Server) Fail(f Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	f.Times = max(f.Times, 1)
-	s.faults = append(s.faults, &f)
+	if f.Kind == FaultRefused {
+		s.net.Refuse(f.Route, f.Times)
+		return
+	}
+	s.faults.Add(f.Route, f.Times, f)
 }
 
 // ClearFaults takes all faults out.
 func (s *Server) ClearFaults() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = nil
-}
-
-func (s *Server) takeFault(route string) *Fault {
-	for i, f := range s.faults {
-		if f.Kind != FaultRefused && (f.Route == "" || f.Route == route) {
-			if f.Times--; f.Times <= 0 {
-				s.faults = slices.Delete(s.faults, i, i+1)
-			}
-			return f
-		}
-	}
-	return nil
+	s.faults.Clear()
+	s.net.ClearRefusals()
 }
 
 // apiError is what is refused.
@@ -204,7 +193,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request, path string) {
 	if r.Header.Get("User-Agent") == "" || !strings.HasPrefix(r.Header.Get("User-Agent"), "DiscordBot (") {
 		s.mistake("%s without a User-Agent of the form that Discord wants", c.route)
 	}
-	fault := s.takeFault(c.route)
+	fault := s.faults.Take(c.route)
 	var answer any
 	var fail *apiError
 	switch {
@@ -220,7 +209,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request, path string) {
 			answer, fail = s.do(c)
 		}
 	}
-	s.wake()
+	s.changed.Wake()
 	s.mu.Unlock()
 
 	if c.after != nil {
@@ -257,9 +246,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request, path string) {
 // broken answers as a fault wants; false where the answer is the usual one.
 func broken(w http.ResponseWriter, r *http.Request, s *Server, fault *Fault) bool {
 	html := func(status int) {
-		w.Header().Set("Content-Type", "text/html")
-		w.WriteHeader(status)
-		_, _ = io.WriteString(w, "<!DOCTYPE html><html><body>error code: 1015</body></html>")
+		fakenet.Answer(w, status, "text/html", "<!DOCTYPE html><html><body>error code: 1015</body></html>")
 	}
 	switch fault.Kind {
 	case FaultLimitHTML:
@@ -269,26 +256,20 @@ func broken(w http.ResponseWriter, r *http.Request, s *Server, fault *Fault) boo
 	case FaultHTML:
 		html(http.StatusOK)
 	case FaultTruncated:
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{"id":"1000`)
+		fakenet.Answer(w, http.StatusOK, "application/json", `{"id":"1000`)
 	case FaultLost:
-		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
-			_ = conn.Close()
-		}
+		fakenet.Cut(w)
 	case FaultSlow:
 		late := time.NewTimer(time.Duration(fault.After * float64(time.Second)))
 		defer late.Stop()
 		select {
 		case <-late.C:
 		case <-r.Context().Done():
-		case <-s.done:
+		case <-s.net.Done():
 		}
 		return false
 	case FaultHang:
-		select {
-		case <-r.Context().Done():
-		case <-s.done:
-		}
+		s.net.Hang(r)
 	default:
 		return false
 	}

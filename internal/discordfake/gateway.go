@@ -75,7 +75,7 @@ func (s *Server) serveGateway(w http.ResponseWriter, r *http.Request) {
 		c.send(object{"op": 10, "d": object{"heartbeat_interval": s.opt.Heartbeat.Milliseconds()}})
 	}
 	s.mu.Unlock()
-	s.wg.Go(c.write)
+	s.net.Go(c.write)
 	c.read()
 }
 
@@ -165,7 +165,7 @@ func (c *conn) read() {
 			}
 		}
 	}
-	s.wake()
+	s.changed.Wake()
 }
 
 // take answers a frame. It is called with s.mu held.
@@ -233,7 +233,7 @@ func (c *conn) identify(data json.RawMessage) {
 			}
 			sess.dispatch(&event{kind: "GUILD_CREATE", data: s.guildObject(g)})
 		}
-		s.wake()
+		s.changed.Wake()
 	}
 }
 
@@ -277,7 +277,7 @@ func (c *conn) resume(data json.RawMessage) {
 			}
 		}
 		sess.dispatch(&event{kind: "RESUMED", data: object{}})
-		s.wake()
+		s.changed.Wake()
 	}
 }
 
@@ -325,7 +325,7 @@ func (s *Server) gatewayHost() string {
 	if s.opt.GatewayVia != "" {
 		return s.opt.GatewayVia
 	}
-	return s.host
+	return s.net.Host()
 }
 
 // Connected tells whether a session is connected.

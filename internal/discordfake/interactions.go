@@ -64,12 +64,12 @@ func (s *Server) interact(kind int, user string, ch *Channel, data object, messa
 		if i.Response == 0 {
 			i.late = true
 			s.unanswered = append(s.unanswered, i.ID)
-			s.wake()
+			s.changed.Wake()
 		}
 	})
 	if s.webhook != nil {
 		h := s.webhook
-		s.wg.Go(func() { h.ServeHTTP(httptest.NewRecorder(), s.Request(o, time.Now())) })
+		s.net.Go(func() { h.ServeHTTP(httptest.NewRecorder(), s.Request(o, time.Now())) })
 		return i
 	}
 	s.deliver("INTERACTION_CREATE", 0, o)
@@ -164,7 +164,7 @@ func (s *Server) callback(c *call) (any, *apiError) {
 	if d.Type == 4 || d.Type == 5 {
 		s.post(ch, m)
 	}
-	s.wake()
+	s.changed.Wake()
 	if c.query.Get("with_response") != "true" || s.terse {
 		return nil, nil
 	}
@@ -253,7 +253,7 @@ func (s *Server) fill(c *call, i *Interaction, m *Message) (any, *apiError) {
 	if loading {
 		m.Flags &^= 128
 		m.Edited = time.Time{}
-		s.wake()
+		s.changed.Wake()
 	}
 	return s.messageObject(m), nil
 }

@@ -255,7 +255,7 @@ func (s *Server) post(ch *Channel, m *Message) {
 		ch.messages = append(ch.messages, m)
 		s.tell("MESSAGE_CREATE", ch, m)
 	}
-	s.wake()
+	s.changed.Wake()
 }
 
 // tell delivers an event about a message.
@@ -328,7 +328,7 @@ func (s *Server) fileObjects(m *Message) []object {
 			continue
 		}
 		list = append(list, object{"id": f.ID, "filename": f.Name, "content_type": f.Type, "size": len(f.Content),
-			"url": fmt.Sprintf("http://%s/attachments/%s/%s/%s?ex=%d", s.host, m.Channel, f.ID, f.Name, s.expired)})
+			"url": fmt.Sprintf("http://%s/attachments/%s/%s/%s?ex=%d", s.net.Host(), m.Channel, f.ID, f.Name, s.expired)})
 	}
 	return list
 }
@@ -402,7 +402,7 @@ func (s *Server) change(c *call, ch *Channel, m *Message) *apiError {
 	if m.Only == "" {
 		s.tell("MESSAGE_UPDATE", ch, m)
 	}
-	s.wake()
+	s.changed.Wake()
 	return nil
 }
 
@@ -428,7 +428,7 @@ func (s *Server) remove(ch *Channel, m *Message) {
 		o["guild_id"], intent = ch.Guild, intentMessages
 	}
 	s.deliver("MESSAGE_DELETE", intent, o)
-	s.wake()
+	s.changed.Wake()
 }
 
 var custom = regexp.MustCompile(`^\w{2,32}:\d+$`)
@@ -476,7 +476,7 @@ func (s *Server) react(m *Message, user, emoji string, add bool) {
 		}
 	}
 	s.deliver(kind, intent, o)
-	s.wake()
+	s.changed.Wake()
 }
 
 func (s *Server) history(c *call) (any, *apiError) {

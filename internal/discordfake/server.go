@@ -3,9 +3,7 @@ package discordfake
 import (
 	"context"
 	"crypto/ed25519"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -14,6 +12,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/starlingbot/starling/internal/await"
+	"github.com/starlingbot/starling/internal/fakenet"
 )
 
 // The ids of the bot and of the server that is there from the beginning.
@@ -45,18 +45,15 @@ type Options struct {
 
 // Server is a Discord with one application.
 type Server struct {
-	opt  Options
-	host string // host:port in addresses
-	ln   net.Listener
-	pipe *pipeListener // nil on loopback
-	web  *http.Server
-	done chan struct{}
-	wg   sync.WaitGroup
-	key  ed25519.PrivateKey
+	opt Options
+	net *fakenet.Server
+	key ed25519.PrivateKey
+
+	faults  fakenet.Faults[Fault] // but those of the connection, which net has
+	changed await.Signal
 
 	mu           sync.Mutex
 	closed       bool
-	down         bool // nobody can connect
 	lastID       uint64
 	users        map[string]*User
 	guilds       []string
@@ -69,7 +66,6 @@ type Server struct {
 	second       time.Time // of the global limit
 	inSecond     int
 	revoked      bool
-	faults       []*Fault
 	commands     map[string][]object // by scope: "" or a server's id
 	overwrites   int
 	interactions map[string]*Interaction // by token
@@ -93,7 +89,6 @@ type Server struct {
 	terse        bool
 	expired      int // how often the addresses of files have expired
 	mistakes     []string
-	changed      chan struct{}
 	webhook      http.Handler // where interactions go over HTTP; nil: over the gateway
 	remaining    int          // sessions of today
 }
@@ -104,24 +99,20 @@ func New(opt Options) *Server {
 	if begin := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC); time.Now().Before(begin) {
 		<-time.After(time.Until(begin))
 	}
-	s := prepare(opt)
-	s.pipe = &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
-	s.start(s.pipe, "discord.test")
-	return s
+	return start(opt, fakenet.New("discord.test"))
 }
 
 // Listen makes a server on a free port of loopback.
 func Listen(opt Options) (*Server, error) {
-	s := prepare(opt)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	n, err := fakenet.Listen()
 	if err != nil {
 		return nil, fmt.Errorf("discordfake: %w", err)
 	}
-	s.start(ln, ln.Addr().String())
-	return s, nil
+	return start(opt, n), nil
 }
 
-func prepare(opt Options) *Server {
+// start makes a server on the wire that it is given.
+func start(opt Options, n *fakenet.Server) *Server {
 	if opt.Token == "" {
 		opt.Token = Token
 	}
@@ -146,83 +137,32 @@ func prepare(opt Options) *Server {
 	seed := make([]byte, ed25519.SeedSize)
 	copy(seed, "discordfake")
 	s := &Server{
-		opt: opt, done: make(chan struct{}), away: map[string]bool{}, key: ed25519.NewKeyFromSeed(seed), users: map[string]*User{}, guilds: []string{Guild}, channels: map[string]*Channel{},
+		opt: opt, net: n, away: map[string]bool{}, key: ed25519.NewKeyFromSeed(seed), users: map[string]*User{}, guilds: []string{Guild}, channels: map[string]*Channel{},
 		nonces: map[string]nonced{}, buckets: map[string]*bucket{}, commands: map[string][]object{}, interactions: map[string]*Interaction{},
-		sessions: map[string]*session{}, calls: map[string]int{}, typing: map[string]int{}, changed: make(chan struct{}), remaining: 1000,
+		sessions: map[string]*session{}, calls: map[string]int{}, typing: map[string]int{}, remaining: 1000,
 	}
 	s.AddUser(User{ID: BotUser, Name: "starling", Bot: true})
+	n.Serve(http.HandlerFunc(s.serve))
 	return s
 }
 
-func (s *Server) start(ln net.Listener, host string) {
-	s.ln, s.host = ln, host
-	s.web = &http.Server{Handler: http.HandlerFunc(s.serve)}
-	s.wg.Go(func() { _ = s.web.Serve(ln) })
-}
-
 // URL is the base of the REST API, with the slash at the end.
-func (s *Server) URL() string { return "http://" + s.host + "/api/v9/" }
+func (s *Server) URL() string { return "http://" + s.net.Host() + "/api/v9/" }
 
-// Host is host:port of the server.
-func (s *Server) Host() string { return s.host }
+// Host is host:port of the server, as it stands in addresses.
+func (s *Server) Host() string { return s.net.Host() }
 
 // PublicKey is the application's, with which its requests are checked.
 func (s *Server) PublicKey() ed25519.PublicKey { return s.key.Public().(ed25519.PublicKey) }
 
-// dial connects to the server, unless it is down.
-func (s *Server) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	s.mu.Lock()
-	down := s.down
-	s.mu.Unlock()
-	if down {
-		return nil, &net.OpError{Op: "dial", Net: network, Err: errors.New("connection refused")}
-	}
-	if s.pipe != nil {
-		return s.pipe.dial(ctx)
-	}
-	var d net.Dialer
-	return d.DialContext(ctx, network, addr)
-}
-
 // Client makes an HTTP client that reaches the server; close its idle connections at the end.
 func (s *Server) Client() *http.Client {
-	return &http.Client{Transport: &transport{Transport: &http.Transport{DialContext: s.dial, MaxIdleConnsPerHost: 8}, s: s}}
-}
-
-// transport is the way to the server, on which a connection can be refused.
-type transport struct {
-	*http.Transport
-	s *Server
-}
-
-// RoundTrip implements [http.RoundTripper].
-func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if t.s.refused(routeOf(r.Method, strings.TrimPrefix(r.URL.Path, "/api/v9/"))) {
-		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
-	}
-	return t.Transport.RoundTrip(r)
-}
-
-func (s *Server) refused(route string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.down {
-		return true
-	}
-	for i, f := range s.faults {
-		if f.Kind == FaultRefused && (f.Route == "" || f.Route == route) {
-			if f.Times--; f.Times <= 0 {
-				s.faults = slices.Delete(s.faults, i, i+1)
-			}
-			return true
-		}
-	}
-	return false
+	return s.net.Client(func(r *http.Request) string { return routeOf(r.Method, strings.TrimPrefix(r.URL.Path, "/api/v9/")) })
 }
 
 // Dialer makes a websocket dialer that reaches the server.
 func (s *Server) Dialer() *websocket.Dialer {
-	return &websocket.Dialer{NetDialContext: s.dial, HandshakeTimeout: 10 * time.Second}
+	return &websocket.Dialer{NetDialContext: s.net.Dial, HandshakeTimeout: 10 * time.Second}
 }
 
 // Close ends the server and all its connections.
@@ -238,40 +178,14 @@ func (s *Server) Close() error {
 		i.timer.Stop()
 	}
 	s.mu.Unlock()
-	close(s.done)
 	for _, c := range conns {
 		c.cut()
 	}
-	err := s.web.Close()
-	if s.pipe != nil {
-		s.pipe.close()
-	}
-	s.wg.Wait()
-	return err
-}
-
-// wake tells those who wait in Await. It is called with s.mu held.
-func (s *Server) wake() {
-	close(s.changed)
-	s.changed = make(chan struct{})
+	return s.net.Close()
 }
 
 // Await waits until ok, which is called with nothing held, or ctx ends.
-func (s *Server) Await(ctx context.Context, ok func() bool) error {
-	for {
-		s.mu.Lock()
-		changed := s.changed
-		s.mu.Unlock()
-		if ok() {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
+func (s *Server) Await(ctx context.Context, ok func() bool) error { return s.changed.Until(ctx, ok) }
 
 // id makes a snowflake. It is called with s.mu held.
 func (s *Server) id() string {
@@ -363,11 +277,7 @@ func (s *Server) mistake(format string, args ...any) {
 }
 
 // SetDown makes every new connection fail, or lets them through again.
-func (s *Server) SetDown(down bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.down = down
-}
+func (s *Server) SetDown(down bool) { s.net.SetDown(down) }
 
 // Revoke revokes the token.
 func (s *Server) Revoke() {
@@ -403,40 +313,3 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 	}
 }
-
-// pipeListener accepts connections made of net.Pipe.
-type pipeListener struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func (l *pipeListener) dial(ctx context.Context) (net.Conn, error) {
-	near, far := net.Pipe()
-	select {
-	case l.conns <- far:
-		return near, nil
-	case <-l.done:
-		return nil, &net.OpError{Op: "dial", Net: "pipe", Err: net.ErrClosed}
-	case <-ctx.Done():
-		return nil, &net.OpError{Op: "dial", Net: "pipe", Err: ctx.Err()}
-	}
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) close()         { l.once.Do(func() { close(l.done) }) }
-func (l *pipeListener) Close() error   { l.close(); return nil }
-func (l *pipeListener) Addr() net.Addr { return pipeAddr{} }
-
-type pipeAddr struct{}
-
-func (pipeAddr) Network() string { return "pipe" }
-func (pipeAddr) String() string  { return "pipe" }

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/starlingbot/starling/internal/fakenet"
 )
 
 // object is a JSON object.
@@ -54,47 +56,17 @@ type Fault struct {
 
 // Fail puts a fault in.
 func (s *Server) Fail(f Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	f.Times = max(f.Times, 1)
-	s.faults = append(s.faults, &f)
+	if f.Kind == FaultRefused {
+		s.net.Refuse(f.Route, f.Times)
+		return
+	}
+	s.faults.Add(f.Route, f.Times, f)
 }
 
 // ClearFaults takes all faults out.
 func (s *Server) ClearFaults() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = nil
-}
-
-// takeFault gives the fault of a call. It is called with s.mu held.
-func (s *Server) takeFault(route string) *Fault {
-	for i, f := range s.faults {
-		if f.Kind != FaultRefused && (f.Route == "" || f.Route == route) {
-			if f.Times--; f.Times <= 0 {
-				s.faults = slices.Delete(s.faults, i, i+1)
-			}
-			return f
-		}
-	}
-	return nil
-}
-
-func (s *Server) refused(route string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.down {
-		return true
-	}
-	for i, f := range s.faults {
-		if f.Kind == FaultRefused && (f.Route == "" || f.Route == route) {
-			if f.Times--; f.Times <= 0 {
-				s.faults = slices.Delete(s.faults, i, i+1)
-			}
-			return true
-		}
-	}
-	return false
+	s.faults.Clear()
+	s.net.ClearRefusals()
 }
 
 // routeOf gives a path with {} for what is an id or a name.
@@ -158,7 +130,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request, path string) {
 
 	s.mu.Lock()
 	s.calls[c.route]++
-	fault := s.takeFault(c.route)
+	fault := s.faults.Take(c.route)
 	var answer any
 	var fail *apiError
 	status := http.StatusOK
@@ -181,7 +153,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request, path string) {
 		s.limited = append(s.limited, time.Now())
 	}
 	left := int(s.tokens)
-	s.wake()
+	s.changed.Wake()
 	s.mu.Unlock()
 
 	if s.opt.Limit > 0 {
@@ -221,24 +193,15 @@ func (s *Server) failed(w http.ResponseWriter, r *http.Request, fault *Fault) bo
 		}
 		http.Error(w, "limit exceeded", http.StatusTooManyRequests)
 	case FaultStatus, FaultStatusLate:
-		w.Header().Set("Content-Type", "text/html")
-		w.WriteHeader(fault.Status)
-		_, _ = io.WriteString(w, "<html><body>Server Error</body></html>")
+		fakenet.Answer(w, fault.Status, "text/html", "<html><body>Server Error</body></html>")
 	case FaultHTML:
-		w.Header().Set("Content-Type", "text/html")
-		_, _ = io.WriteString(w, "<!DOCTYPE html><html><body>We'll be back.</body></html>")
+		fakenet.Answer(w, http.StatusOK, "text/html", "<!DOCTYPE html><html><body>We'll be back.</body></html>")
 	case FaultTruncated:
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{"id":"x`)
+		fakenet.Answer(w, http.StatusOK, "application/json", `{"id":"x`)
 	case FaultLost:
-		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
-			_ = conn.Close()
-		}
+		fakenet.Cut(w)
 	case FaultHang:
-		select {
-		case <-r.Context().Done():
-		case <-s.done:
-		}
+		s.net.Hang(r)
 	default:
 		return false
 	}

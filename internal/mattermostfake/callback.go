@@ -347,7 +347,7 @@ func (s *Server) openDialog(c *call) (any, *apiError) {
 		return nil, refuse("interactive_message.decode_trigger_id.expired", http.StatusBadRequest)
 	}
 	s.dialogs = append(s.dialogs, Dialog{User: user, URL: in.URL, CallbackID: in.Dialog.CallbackID, State: in.Dialog.State, Title: in.Dialog.Title, Elements: in.Dialog.Elements})
-	s.wake()
+	s.changed.Wake()
 	return object{"status": "OK"}, nil
 }
 

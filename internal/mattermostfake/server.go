@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/starlingbot/starling/internal/await"
+	"github.com/starlingbot/starling/internal/fakenet"
 )
 
 // Options say what the server is like. The zero value is ready.
@@ -48,23 +49,18 @@ const CallbackURL = "http://" + callback + "/adapters/mattermost/"
 
 // Server is a Mattermost with one bot.
 type Server struct {
-	opt  Options
-	host string
-	ln   net.Listener
-	pipe *pipeListener // nil on loopback
-	web  *http.Server
-	key  *ecdsa.PrivateKey
-	done chan struct{}
-	wg   sync.WaitGroup
+	opt    Options
+	net    *fakenet.Server
+	key    *ecdsa.PrivateKey
+	back   *fakenet.Server // the bot's own server
+	caller *http.Client    // calls the bot
 
-	back    *pipeListener // the bot's server
-	backWeb *http.Server
-	caller  *http.Client // calls the bot
+	faults  fakenet.Faults[Fault] // but those of the connection, which net has
+	changed await.Signal
 
 	mu       sync.Mutex
 	handler  http.Handler // of the bot; nil: nobody listens
 	closed   bool
-	down     bool
 	revoked  bool
 	seq      int64
 	lastAt   int64
@@ -84,7 +80,6 @@ type Server struct {
 	typing   map[string]int
 	tokens   float64 // of the rate limit
 	filledAt time.Time
-	faults   []*Fault
 	conns    map[string]*conn // of the bot, by connection id
 	sockets  []*socket
 	drop     int  // events that no connection gets
@@ -95,7 +90,6 @@ type Server struct {
 	dials    []time.Time
 	limited  []time.Time // requests that were refused for too many
 	mistakes []string
-	changed  chan struct{}
 }
 
 // ID makes an id in Mattermost's form of a readable name: ID("alice").
@@ -105,21 +99,16 @@ func ID(name string) string {
 
 // New makes a server that is reached over net.Pipe.
 func New(opt Options) *Server {
-	s := prepare(opt)
-	s.pipe = newPipe()
-	s.start(s.pipe, "mattermost.test")
-	return s
+	return start(opt, fakenet.New("mattermost.test"))
 }
 
 // Listen makes a server on a free port of loopback.
 func Listen(opt Options) (*Server, error) {
-	s := prepare(opt)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	n, err := fakenet.Listen()
 	if err != nil {
 		return nil, fmt.Errorf("mattermostfake: %w", err)
 	}
-	s.start(ln, ln.Addr().String())
-	return s, nil
+	return start(opt, n), nil
 }
 
 // The bot, its team and its name.
@@ -128,7 +117,8 @@ var (
 	Main = ID("mainteam")
 )
 
-func prepare(opt Options) *Server {
+// start makes a server on the wire that it is given.
+func start(opt Options, n *fakenet.Server) *Server {
 	if opt.Token == "" {
 		opt.Token = Token
 	}
@@ -158,33 +148,28 @@ func prepare(opt Options) *Server {
 		panic(err) // the system has no randomness
 	}
 	s := &Server{
-		opt: opt, key: key, done: make(chan struct{}), users: map[string]*User{}, rooms: map[string]*Room{}, teams: map[string]*Team{}, posts: map[string]*Post{},
+		opt: opt, net: n, key: key, back: fakenet.New(callback), users: map[string]*User{}, rooms: map[string]*Room{}, teams: map[string]*Team{}, posts: map[string]*Post{},
 		pending: map[string]*pendingPost{}, files: map[string]*File{}, uploads: map[string]*upload{}, commands: map[string]*Command{}, hooks: map[string]*hook{},
-		typing: map[string]int{}, conns: map[string]*conn{}, calls: map[string]int{}, changed: make(chan struct{}), tokens: float64(opt.Burst), filledAt: time.Now(),
+		typing: map[string]int{}, conns: map[string]*conn{}, calls: map[string]int{}, tokens: float64(opt.Burst), filledAt: time.Now(),
 	}
 	s.AddTeam(Team{ID: Main, Name: "main"})
 	s.AddUser(User{ID: Bot, Name: "starling", Bot: true})
+	s.caller = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: s.back.Dial}}
+	s.back.Serve(http.HandlerFunc(s.serveBack))
+	n.Serve(http.HandlerFunc(s.serve))
 	return s
 }
 
-func (s *Server) start(ln net.Listener, host string) {
-	s.ln, s.host = ln, host
-	s.web = &http.Server{Handler: http.HandlerFunc(s.serve)}
-	s.wg.Go(func() { _ = s.web.Serve(ln) })
-	s.back = newPipe()
-	s.backWeb = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.mu.Lock()
-		h := s.handler
-		s.mu.Unlock()
-		if h == nil {
-			http.Error(w, "nobody is here", http.StatusBadGateway)
-			return
-		}
-		h.ServeHTTP(w, r)
-	})}
-	s.wg.Go(func() { _ = s.backWeb.Serve(s.back) })
-	s.caller = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return s.back.dial(ctx) }}}
+// serveBack is the bot's own server.
+func (s *Server) serveBack(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	h := s.handler
+	s.mu.Unlock()
+	if h == nil {
+		http.Error(w, "nobody is here", http.StatusBadGateway)
+		return
+	}
+	h.ServeHTTP(w, r)
 }
 
 // SetCallback puts the bot's handler where [CallbackURL] points; nil takes it away.
@@ -195,47 +180,19 @@ func (s *Server) SetCallback(h http.Handler) {
 }
 
 // URL is the address of the server.
-func (s *Server) URL() string { return "http://" + s.host }
+func (s *Server) URL() string { return "http://" + s.net.Host() }
 
-// Host is host:port of the server.
-func (s *Server) Host() string { return s.host }
-
-func (s *Server) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	s.mu.Lock()
-	down := s.down
-	s.mu.Unlock()
-	if down {
-		return nil, &net.OpError{Op: "dial", Net: network, Err: errors.New("connection refused")}
-	}
-	if s.pipe != nil {
-		return s.pipe.dial(ctx)
-	}
-	var d net.Dialer
-	return d.DialContext(ctx, network, addr)
-}
+// Host is host:port of the server, as it stands in addresses.
+func (s *Server) Host() string { return s.net.Host() }
 
 // Client makes an HTTP client that reaches the server; close its idle connections at the end.
 func (s *Server) Client() *http.Client {
-	return &http.Client{Transport: &transport{Transport: &http.Transport{DialContext: s.dial, MaxIdleConnsPerHost: 8}, s: s}}
-}
-
-// transport is the way to the server, on which a connection can be refused.
-type transport struct {
-	*http.Transport
-	s *Server
-}
-
-// RoundTrip implements [http.RoundTripper].
-func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if t.s.refused(r.Method + " " + routeOf(r.URL.Path)) {
-		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
-	}
-	return t.Transport.RoundTrip(r)
+	return s.net.Client(func(r *http.Request) string { return r.Method + " " + routeOf(r.URL.Path) })
 }
 
 // Dialer makes a websocket dialer that reaches the server.
 func (s *Server) Dialer() *websocket.Dialer {
-	return &websocket.Dialer{NetDialContext: s.dial, HandshakeTimeout: 10 * time.Second}
+	return &websocket.Dialer{NetDialContext: s.net.Dial, HandshakeTimeout: 10 * time.Second}
 }
 
 // Close ends the server and all its connections.
@@ -248,42 +205,15 @@ func (s *Server) Close() error {
 	s.closed = true
 	sockets := slices.Clone(s.sockets) // who ends takes itself out
 	s.mu.Unlock()
-	close(s.done)
 	for _, c := range sockets {
 		c.cut()
 	}
 	s.caller.CloseIdleConnections()
-	err := errors.Join(s.web.Close(), s.backWeb.Close())
-	if s.pipe != nil {
-		s.pipe.close()
-	}
-	s.back.close()
-	s.wg.Wait()
-	return err
-}
-
-// wake tells those who wait in Await. It is called with s.mu held.
-func (s *Server) wake() {
-	close(s.changed)
-	s.changed = make(chan struct{})
+	return errors.Join(s.net.Close(), s.back.Close())
 }
 
 // Await waits until ok, which is called with nothing held, or ctx ends.
-func (s *Server) Await(ctx context.Context, ok func() bool) error {
-	for {
-		s.mu.Lock()
-		changed := s.changed
-		s.mu.Unlock()
-		if ok() {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
+func (s *Server) Await(ctx context.Context, ok func() bool) error { return s.changed.Until(ctx, ok) }
 
 // id makes an id. It is called with s.mu held.
 func (s *Server) id(prefix string) string {
@@ -331,11 +261,7 @@ func (s *Server) Mistakes() []string {
 }
 
 // SetDown makes every new connection fail, or lets them through again.
-func (s *Server) SetDown(down bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.down = down
-}
+func (s *Server) SetDown(down bool) { s.net.SetDown(down) }
 
 // Revoke makes the bot's token void. Websockets stay open and go on receiving, as on a real server.
 func (s *Server) Revoke() {
@@ -367,44 +293,3 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 	}
 }
-
-// pipeListener accepts connections made of net.Pipe.
-type pipeListener struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func newPipe() *pipeListener {
-	return &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
-}
-
-func (l *pipeListener) dial(ctx context.Context) (net.Conn, error) {
-	near, far := net.Pipe()
-	select {
-	case l.conns <- far:
-		return near, nil
-	case <-l.done:
-		return nil, &net.OpError{Op: "dial", Net: "pipe", Err: net.ErrClosed}
-	case <-ctx.Done():
-		return nil, &net.OpError{Op: "dial", Net: "pipe", Err: ctx.Err()}
-	}
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) close()         { l.once.Do(func() { close(l.done) }) }
-func (l *pipeListener) Close() error   { l.close(); return nil }
-func (l *pipeListener) Addr() net.Addr { return pipeAddr{} }
-
-type pipeAddr struct{}
-
-func (pipeAddr) Network() string { return "pipe" }
-func (pipeAddr) String() string  { return "pipe" }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/starlingbot/starling/internal/fakenet"
 )
 
 // frame is an event on a websocket.
@@ -67,20 +68,15 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.dials = append(s.dials, time.Now())
 	s.calls["GET /websocket"]++
-	fault := s.takeFault("GET /websocket")
+	fault := s.faults.Take("GET /websocket")
 	authorized := bearer(r) == s.opt.Token && !s.revoked
 	s.mu.Unlock()
 	if fault != nil {
 		switch fault.Kind {
 		case FaultHang:
-			select {
-			case <-r.Context().Done():
-			case <-s.done:
-			}
+			s.net.Hang(r)
 		case FaultLost:
-			if c, _, err := http.NewResponseController(w).Hijack(); err == nil {
-				_ = c.Close()
-			}
+			fakenet.Cut(w)
 		default:
 			http.Error(w, "Bad Gateway", http.StatusBadGateway)
 		}
@@ -102,7 +98,7 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	if authorized {
 		s.register(c, r.URL.Query().Get("connection_id"), r.URL.Query().Get("sequence_number"))
 	}
-	s.wg.Go(c.write)
+	s.net.Go(c.write)
 	s.mu.Unlock()
 	c.read()
 }
@@ -150,7 +146,7 @@ func (s *Server) register(c *socket, id, sequence string) {
 		k.waiting, k.next = []*frame{h}, 1
 	}
 	c.poke()
-	s.wake()
+	s.changed.Wake()
 }
 
 func (s *Server) hello(k *conn) *frame {
@@ -197,7 +193,7 @@ func (s *Server) publish(f *frame) {
 			k.at.poke()
 		}
 	}
-	s.wake()
+	s.changed.Wake()
 }
 
 // cut closes the TCP connection without a goodbye.
@@ -217,7 +213,7 @@ func (c *socket) take() []byte {
 		}
 		f := k.waiting[0]
 		if k.waiting = k.waiting[1:]; len(k.waiting) == 0 {
-			c.s.wake()
+			c.s.changed.Wake()
 		}
 		if f.raw == "" {
 			if k.dead = append(k.dead, f); len(k.dead) > c.s.opt.Dead {
@@ -314,7 +310,7 @@ func (c *socket) read() {
 	if k := c.conn; k != nil && k.at == c {
 		k.at, k.goneAt = nil, time.Now()
 	}
-	s.wake()
+	s.changed.Wake()
 }
 
 func (c *socket) act(seq int64, action string, data map[string]any) {
@@ -348,7 +344,7 @@ func (c *socket) act(seq int64, action string, data map[string]any) {
 		for { // behind what waits
 			s.mu.Lock()
 			left := len(c.conn.waiting)
-			changed := s.changed
+			changed := s.changed.Changed()
 			s.mu.Unlock()
 			if left == 0 {
 				break
@@ -358,7 +354,7 @@ func (c *socket) act(seq int64, action string, data map[string]any) {
 			case <-time.After(time.Millisecond):
 			case <-c.gone:
 				return
-			case <-s.done:
+			case <-s.net.Done():
 				return
 			}
 		}

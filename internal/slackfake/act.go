@@ -148,7 +148,7 @@ func (s *Server) person(user string) object {
 }
 
 func (s *Server) responseURL(room, user string) string {
-	return fmt.Sprintf("http://%s/response/%s/%s/%s", s.host, room, user, s.id("secret"))
+	return fmt.Sprintf("http://%s/response/%s/%s/%s", s.net.Host(), room, user, s.id("secret"))
 }
 
 // Press presses a button.

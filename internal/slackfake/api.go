@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/starlingbot/starling/internal/fakenet"
 )
 
 // object is a JSON object.
@@ -71,29 +73,17 @@ type Fault struct {
 
 // Fail puts a fault in.
 func (s *Server) Fail(f Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	f.Times = max(f.Times, 1)
-	s.faults = append(s.faults, &f)
+	if f.Kind == FaultRefused {
+		s.net.Refuse(f.Method, f.Times)
+		return
+	}
+	s.faults.Add(f.Method, f.Times, f)
 }
 
 // ClearFaults takes all faults out.
 func (s *Server) ClearFaults() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = nil
-}
-
-func (s *Server) takeFault(method string) *Fault {
-	for i, f := range s.faults {
-		if f.Kind != FaultRefused && (f.Method == "" || f.Method == method) {
-			if f.Times--; f.Times <= 0 {
-				s.faults = slices.Delete(s.faults, i, i+1)
-			}
-			return f
-		}
-	}
-	return nil
+	s.faults.Clear()
+	s.net.ClearRefusals()
 }
 
 // call is one call of a method.
@@ -144,7 +134,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request, method string)
 	if method == "apps.connections.open" {
 		s.opens = append(s.opens, time.Now())
 	}
-	fault := s.takeFault(method)
+	fault := s.faults.Take(method)
 	var answer object
 	var fail *apiError
 	switch {
@@ -160,7 +150,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request, method string)
 			answer, fail = s.do(c)
 		}
 	}
-	s.wake()
+	s.changed.Wake()
 	s.mu.Unlock()
 
 	w.Header().Set("X-OAuth-Scopes", strings.Join(s.granted(), ","))
@@ -170,28 +160,19 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request, method string)
 			w.WriteHeader(http.StatusTooManyRequests)
 			return
 		case FaultStatus, FaultStatusLate:
-			w.Header().Set("Content-Type", "text/html")
-			w.WriteHeader(fault.Status)
-			_, _ = io.WriteString(w, "<html><body>Server Error</body></html>")
+			fakenet.Answer(w, fault.Status, "text/html", "<html><body>Server Error</body></html>")
 			return
 		case FaultHTML:
-			w.Header().Set("Content-Type", "text/html")
-			_, _ = io.WriteString(w, "<!DOCTYPE html><html><body>We'll be back.</body></html>")
+			fakenet.Answer(w, http.StatusOK, "text/html", "<!DOCTYPE html><html><body>We'll be back.</body></html>")
 			return
 		case FaultTruncated:
-			w.Header().Set("Content-Type", "application/json")
-			_, _ = io.WriteString(w, `{"ok":true,"channel":"C`)
+			fakenet.Answer(w, http.StatusOK, "application/json", `{"ok":true,"channel":"C`)
 			return
 		case FaultLost:
-			if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
-				_ = conn.Close()
-			}
+			fakenet.Cut(w)
 			return
 		case FaultHang:
-			select {
-			case <-r.Context().Done():
-			case <-s.done:
-			}
+			s.net.Hang(r)
 			return
 		}
 	}

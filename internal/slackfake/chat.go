@@ -109,7 +109,7 @@ func (s *Server) post(r *Room, m *Message) {
 	r.messages = append(r.messages, m)
 	s.posts = append(s.posts, m)
 	s.tell(r, m)
-	s.wake()
+	s.changed.Wake()
 }
 
 // tell delivers the event of a new message, and the mention of it.
@@ -200,7 +200,7 @@ func (s *Server) postEphemeral(c *call) (object, *apiError) {
 	}
 	m.TS = s.ts()
 	s.posts = append(s.posts, m)
-	s.wake()
+	s.changed.Wake()
 	return object{"message_ts": m.TS}, nil
 }
 
@@ -235,7 +235,7 @@ func (s *Server) update(c *call) (object, *apiError) {
 	n.Edited = s.ts()
 	*m = n
 	s.changedMessage(r, m, old)
-	s.wake()
+	s.changed.Wake()
 	return object{"channel": r.ID, "ts": m.TS, "text": m.Text}, nil
 }
 
@@ -262,7 +262,7 @@ func (s *Server) remove(r *Room, m *Message) {
 	s.posts = slices.DeleteFunc(s.posts, is)
 	s.deliver(object{"type": "message", "subtype": "message_deleted", "hidden": true, "channel": r.ID, "channel_type": r.Type, "ts": s.ts(),
 		"deleted_ts": m.TS, "previous_message": s.messageObject(m, false)})
-	s.wake()
+	s.changed.Wake()
 }
 
 var emojiName = regexp.MustCompile(`^[a-z0-9_+'-]+(::skin-tone-[2-6])?$`)
@@ -298,7 +298,7 @@ func (s *Server) react(m *Message, user, name string, add bool) {
 	}
 	s.deliver(object{"type": kind, "user": user, "reaction": name, "item_user": m.User, "event_ts": s.ts(),
 		"item": object{"type": "message", "channel": m.Room, "ts": m.TS}})
-	s.wake()
+	s.changed.Wake()
 }
 
 func (s *Server) history(c *call) (object, *apiError) {
@@ -392,7 +392,7 @@ func (s *Server) serveResponse(w http.ResponseWriter, r *http.Request) {
 	}
 	m.TS = s.ts()
 	s.posts = append(s.posts, m)
-	s.wake()
+	s.changed.Wake()
 	w.Header().Set("Content-Type", "text/html")
 	_, _ = w.Write([]byte("ok"))
 }

@@ -34,7 +34,7 @@ func typeOf(name string) string {
 }
 
 func (s *Server) fileObject(f *File) object {
-	url := "http://" + s.host + "/files/" + f.ID
+	url := "http://" + s.net.Host() + "/files/" + f.ID
 	return object{"id": f.ID, "name": f.Name, "title": f.Name, "mimetype": f.Type, "size": len(f.Content), "url_private": url, "url_private_download": url + "/download"}
 }
 
@@ -50,7 +50,7 @@ func (s *Server) uploadURL(c *call) (object, *apiError) {
 	s.files[f.ID] = f
 	where := "/upload/v1/" + f.ID
 	s.uploads[where] = f.ID
-	return object{"upload_url": "http://" + s.host + where, "file_id": f.ID}, nil
+	return object{"upload_url": "http://" + s.net.Host() + where, "file_id": f.ID}, nil
 }
 
 func (s *Server) serveUpload(w http.ResponseWriter, r *http.Request) {

@@ -2,9 +2,7 @@ package slackfake
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"path"
 	"slices"
@@ -13,6 +11,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/starlingbot/starling/internal/await"
+	"github.com/starlingbot/starling/internal/fakenet"
 )
 
 // Options say what the workspace is like. The zero value is ready.
@@ -33,17 +33,14 @@ type Options struct {
 
 // Server is a Slack with one workspace.
 type Server struct {
-	opt  Options
-	host string // host:port in addresses
-	ln   net.Listener
-	pipe *pipeListener // nil on loopback
-	web  *http.Server
-	done chan struct{}
-	wg   sync.WaitGroup
+	opt Options
+	net *fakenet.Server
+
+	faults  fakenet.Faults[Fault] // but those of the connection, which net has
+	changed await.Signal
 
 	mu       sync.Mutex
 	closed   bool
-	down     bool // nobody can connect
 	seq      int64
 	lastTS   int64
 	team     string
@@ -57,7 +54,6 @@ type Server struct {
 	posts    []*Message       // in the order shown, ephemeral ones too
 	buckets  map[string]*bucket
 	revoked  bool
-	faults   []*Fault
 	tickets  map[string]bool
 	sockets  []*socket
 	turn     int // round robin over sockets
@@ -69,33 +65,28 @@ type Server struct {
 	acks     int
 	calls    map[string]int
 	opens    []time.Time
-	accepts  []time.Time // of messages by the rate limit, refused ones too
-	limited  int         // 429 that the room limit gave
-	mistakes []string    // what no client may do
-	changed  chan struct{}
+	accepts  []time.Time  // of messages by the rate limit, refused ones too
+	limited  int          // 429 that the room limit gave
+	mistakes []string     // what no client may do
 	webhook  http.Handler // where HTTP mode delivers; nil: over sockets
 }
 
 // New makes a server that is reached over net.Pipe.
 func New(opt Options) *Server {
-	s := prepare(opt)
-	s.pipe = &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
-	s.start(s.pipe, "slack.test")
-	return s
+	return start(opt, fakenet.New("slack.test"))
 }
 
 // Listen makes a server on a free port of loopback.
 func Listen(opt Options) (*Server, error) {
-	s := prepare(opt)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	n, err := fakenet.Listen()
 	if err != nil {
 		return nil, fmt.Errorf("slackfake: %w", err)
 	}
-	s.start(ln, ln.Addr().String())
-	return s, nil
+	return start(opt, n), nil
 }
 
-func prepare(opt Options) *Server {
+// start makes a server on the wire that it is given.
+func start(opt Options, n *fakenet.Server) *Server {
 	def := func(s *string, d string) {
 		if *s == "" {
 			*s = d
@@ -117,10 +108,11 @@ func prepare(opt Options) *Server {
 		opt.PingEvery = 5 * time.Second
 	}
 	s := &Server{
-		opt: opt, done: make(chan struct{}), team: "T01", users: map[string]*User{}, rooms: map[string]*Room{}, files: map[string]*File{},
-		uploads: map[string]string{}, triggers: map[string]*trigger{}, views: map[string]*View{}, buckets: map[string]*bucket{}, tickets: map[string]bool{}, calls: map[string]int{}, changed: make(chan struct{}),
+		opt: opt, net: n, team: "T01", users: map[string]*User{}, rooms: map[string]*Room{}, files: map[string]*File{},
+		uploads: map[string]string{}, triggers: map[string]*trigger{}, views: map[string]*View{}, buckets: map[string]*bucket{}, tickets: map[string]bool{}, calls: map[string]int{},
 	}
 	s.AddUser(User{ID: BotUser, Name: "starling", Bot: true})
+	n.Serve(http.HandlerFunc(s.serve))
 	return s
 }
 
@@ -131,72 +123,20 @@ const (
 	AppID   = "A0APP"
 )
 
-func (s *Server) start(ln net.Listener, host string) {
-	s.ln, s.host = ln, host
-	s.web = &http.Server{Handler: http.HandlerFunc(s.serve)}
-	s.wg.Go(func() { _ = s.web.Serve(ln) })
-}
-
 // URL is the base of the Web API, with the slash at the end.
-func (s *Server) URL() string { return "http://" + s.host + "/api/" }
+func (s *Server) URL() string { return "http://" + s.net.Host() + "/api/" }
 
-// Host is host:port of the server.
-func (s *Server) Host() string { return s.host }
-
-// dial connects to the server, unless it is down.
-func (s *Server) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	s.mu.Lock()
-	down := s.down
-	s.mu.Unlock()
-	if down {
-		return nil, &net.OpError{Op: "dial", Net: network, Err: errors.New("connection refused")}
-	}
-	if s.pipe != nil {
-		return s.pipe.dial(ctx)
-	}
-	var d net.Dialer
-	return d.DialContext(ctx, network, addr)
-}
+// Host is host:port of the server, as it stands in addresses.
+func (s *Server) Host() string { return s.net.Host() }
 
 // Client makes an HTTP client that reaches the server; close its idle connections at the end.
 func (s *Server) Client() *http.Client {
-	return &http.Client{Transport: &transport{Transport: &http.Transport{DialContext: s.dial, MaxIdleConnsPerHost: 8}, s: s}}
-}
-
-// transport is the way to the server, on which a connection can be refused.
-type transport struct {
-	*http.Transport
-	s *Server
-}
-
-// RoundTrip implements [http.RoundTripper].
-func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if t.s.refused(path.Base(r.URL.Path)) {
-		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
-	}
-	return t.Transport.RoundTrip(r)
-}
-
-func (s *Server) refused(method string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.down {
-		return true
-	}
-	for i, f := range s.faults {
-		if f.Kind == FaultRefused && (f.Method == "" || f.Method == method) {
-			if f.Times--; f.Times <= 0 {
-				s.faults = slices.Delete(s.faults, i, i+1)
-			}
-			return true
-		}
-	}
-	return false
+	return s.net.Client(func(r *http.Request) string { return path.Base(r.URL.Path) })
 }
 
 // Dialer makes a websocket dialer that reaches the server.
 func (s *Server) Dialer() *websocket.Dialer {
-	return &websocket.Dialer{NetDialContext: s.dial, HandshakeTimeout: 10 * time.Second, WriteBufferSize: 32 << 10}
+	return &websocket.Dialer{NetDialContext: s.net.Dial, HandshakeTimeout: 10 * time.Second, WriteBufferSize: 32 << 10}
 }
 
 // Close ends the server and all its connections.
@@ -207,42 +147,16 @@ func (s *Server) Close() error {
 		return nil
 	}
 	s.closed = true
-	sockets := s.sockets
+	sockets := slices.Clone(s.sockets) // who ends takes itself out
 	s.mu.Unlock()
-	close(s.done)
 	for _, c := range sockets {
 		c.cut()
 	}
-	err := s.web.Close()
-	if s.pipe != nil {
-		s.pipe.close()
-	}
-	s.wg.Wait()
-	return err
-}
-
-// wake tells those who wait in Await. It is called with s.mu held.
-func (s *Server) wake() {
-	close(s.changed)
-	s.changed = make(chan struct{})
+	return s.net.Close()
 }
 
 // Await waits until ok, which is called with nothing held, or ctx ends.
-func (s *Server) Await(ctx context.Context, ok func() bool) error {
-	for {
-		s.mu.Lock()
-		changed := s.changed
-		s.mu.Unlock()
-		if ok() {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
+func (s *Server) Await(ctx context.Context, ok func() bool) error { return s.changed.Until(ctx, ok) }
 
 // id makes an id. It is called with s.mu held.
 func (s *Server) id(prefix string) string {
@@ -286,11 +200,7 @@ func (s *Server) Mistakes() []string {
 }
 
 // SetDown makes every new connection fail, or lets them through again.
-func (s *Server) SetDown(down bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.down = down
-}
+func (s *Server) SetDown(down bool) { s.net.SetDown(down) }
 
 // Revoke revokes both tokens.
 func (s *Server) Revoke() {
@@ -316,40 +226,3 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 	}
 }
-
-// pipeListener accepts connections made of net.Pipe.
-type pipeListener struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func (l *pipeListener) dial(ctx context.Context) (net.Conn, error) {
-	near, far := net.Pipe()
-	select {
-	case l.conns <- far:
-		return near, nil
-	case <-l.done:
-		return nil, &net.OpError{Op: "dial", Net: "pipe", Err: net.ErrClosed}
-	case <-ctx.Done():
-		return nil, &net.OpError{Op: "dial", Net: "pipe", Err: ctx.Err()}
-	}
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) close()         { l.once.Do(func() { close(l.done) }) }
-func (l *pipeListener) Close() error   { l.close(); return nil }
-func (l *pipeListener) Addr() net.Addr { return pipeAddr{} }
-
-type pipeAddr struct{}
-
-func (pipeAddr) Network() string { return "pipe" }
-func (pipeAddr) String() string  { return "pipe" }

@@ -36,7 +36,7 @@ type socket struct {
 func (s *Server) openSocket() (object, *apiError) {
 	ticket := s.id("ticket")
 	s.tickets[ticket] = true
-	host := s.host
+	host := s.net.Host()
 	if s.opt.SocketVia != "" {
 		host = s.opt.SocketVia
 	}
@@ -72,7 +72,7 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 		s.mute--
 		c.old = true
 		s.mu.Unlock()
-		s.wg.Go(c.write)
+		s.net.Go(c.write)
 		c.read()
 		return
 	}
@@ -87,9 +87,9 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	s.wake()
+	s.changed.Wake()
 	s.mu.Unlock()
-	s.wg.Go(c.write)
+	s.net.Go(c.write)
 	c.read()
 }
 
@@ -173,7 +173,7 @@ func (c *socket) read() {
 			s.failed(e, "socket_closed")
 		}
 	}
-	s.wake()
+	s.changed.Wake()
 }
 
 // deliver hands an event to the app. It is called with s.mu held.
@@ -239,7 +239,7 @@ func (s *Server) failed(e *envelope, reason string) {
 		e.dead = true
 		s.pending = slices.DeleteFunc(s.pending, func(x *envelope) bool { return x == e })
 		s.lost = append(s.lost, e.EventID)
-		s.wake()
+		s.changed.Wake()
 		return
 	}
 	wait := s.opt.Retry[e.attempt]
@@ -268,7 +268,7 @@ func (s *Server) acknowledge(id string) {
 			break
 		}
 	}
-	s.wake()
+	s.changed.Wake()
 }
 
 // Connected tells whether a socket takes events.

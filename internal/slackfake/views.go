@@ -99,7 +99,7 @@ func (s *Server) openView(c *call) (object, *apiError) {
 	t.used = true
 	v.ID, v.User = s.id("V"), t.user
 	s.views[t.user] = v
-	s.wake()
+	s.changed.Wake()
 	return object{"view": object{"id": v.ID, "callback_id": v.CallbackID}}, nil
 }
 

@@ -55,7 +55,7 @@ func Request(kind string, payload map[string]any, secret string, at time.Time) *
 func (s *Server) postEnvelope(e *envelope) {
 	h, secret, attempt, reason := s.webhook, s.opt.SigningSecret, e.attempt, e.reason
 	e.at = &socket{}
-	s.wg.Go(func() {
+	s.net.Go(func() {
 		r := Request(e.Kind, e.payload, secret, time.Now())
 		if attempt > 0 {
 			r.Header.Set("X-Slack-Retry-Num", strconv.Itoa(attempt))
