@@ -102,7 +102,11 @@ func (x *run) deciding(id string, rec decisionRecord) (func(*runRecord), error) 
 
 // decisionOn is the record of a decision that ends h.
 func decisionOn(h *handler.Held, d handler.Decision) decisionRecord {
-	return decisionRecord{Decision: d, Posts: h.Posts, Shown: adapter.Format("%s asked to run\n```\n%s\n```\n%s", h.Event.User, h.Line, adapter.Markup(d.Text))}
+	on := h.Event.Adapter
+	if len(h.Posts) > 0 {
+		on = h.Posts[0].Adapter
+	}
+	return decisionRecord{Decision: d, Posts: h.Posts, Shown: adapter.Format("%s asked to run\n```\n%s\n```\n%s", handler.NameFor(h.Event.User, on), h.Line, adapter.Markup(d.Text))}
 }
 
 // Hold stores a command that waits, and when it expires, in one step with the record of the delivery.
@@ -290,7 +294,10 @@ func (b *Bot) closeRequest(posts []adapter.Ref, text string) <-chan struct{} {
 		defer close(done)
 		ctx, cancel := context.WithTimeout(b.storing, sendTimeout)
 		defer cancel()
-		if _, err := b.edit(ctx, "request "+posts[0].ID, posts, m); err != nil {
+		_, err := b.outgoing(ctx, m, func(ctx context.Context, m *adapter.Message) ([]adapter.Ref, error) {
+			return b.edit(ctx, "request "+posts[0].ID, posts, m)
+		})
+		if err != nil {
 			b.log.Debug("the buttons of a request that is over stay shown", "to", posts[0].Address.String(), "error", err)
 		}
 	})

@@ -52,7 +52,7 @@ type Config struct {
 	Timeout      time.Duration // of a handler, where its route has none; default 30 s
 	Grace        time.Duration // for a handler to return after its context ended, before it is cut off; default 5 s
 	SlowAfter    time.Duration // a handler that runs longer leaves the line of its conversation; default 2 s
-	DrainTimeout time.Duration // for handlers to finish when the bot stops; default 10 s
+	DrainTimeout time.Duration // for handlers to finish when the bot is stopped; they are told to end after four fifths of it; default 10 s
 	MaxAge       time.Duration // events older than this when they arrive are not run, unless their route has RunLate; default 10 min
 	SendFor      time.Duration // how long posting a message is tried before it is given up; default 1 h
 	ButtonsFor   time.Duration // how long the buttons of a message work; default 24 h

@@ -245,7 +245,11 @@ func (d *delivery) tell(x *run, slot string, m *adapter.Message) {
 	ctx, cancel := context.WithTimeout(d.bot.closing, d.bot.cfg.SlowAfter)
 	defer cancel()
 	if _, err := x.send(ctx, slot, m); err != nil && ctx.Err() == nil {
-		d.bot.log.Error("the bot could not say what it had to", "id", handler.CorrelationID(d.id), "to", d.address.String(), "error", err)
+		level := slog.LevelError
+		if slot == progressSlot && errors.Is(err, adapter.ErrNotFound) { // the message is gone, with what it would say
+			level = slog.LevelDebug
+		}
+		d.bot.log.Log(ctx, level, "the bot could not say what it had to", "id", handler.CorrelationID(d.id), "to", d.address.String(), "error", err)
 	}
 }
 
@@ -267,7 +271,7 @@ func (x *run) settle(err error) (again bool, wait time.Duration) {
 		retry = &handler.RetryError{Err: err}
 	case errors.As(err, &panicked): // whatever it was that was panicked with
 	case x.canceled.Load() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, handler.ErrCanceled) || errors.Is(err, errTimeout)):
-		log.Warn("handler canceled", "by", x.canceled.Load().Key())
+		log.Info("a handler was canceled", "by", x.canceled.Load().Key())
 		d.say(x, "canceled", adapter.Format("Canceled by %s.", *x.canceled.Load()))
 		return false, 0
 	case errors.As(err, &refused):
@@ -275,7 +279,7 @@ func (x *run) settle(err error) (again bool, wait time.Duration) {
 	case errors.As(err, &retry):
 	case errors.As(err, &user):
 		if user.Err != nil {
-			log.Warn("handler", "error", user.Err)
+			log.Info("what a handler told its user had a cause", "error", user.Err)
 		}
 		d.say(x, "failure", user.Text)
 		return false, 0

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -109,7 +110,14 @@ func (b *Bot) revive(ctx context.Context, entry brain.Entry) (*delivery, error) 
 		}
 	}
 	if len(d.routes) == 0 {
-		return nil, b.aside(ctx, entry, fmt.Sprintf("none of its routes exists any more: %s", strings.Join(rec.Routes, ", ")))
+		reason := fmt.Sprintf("none of its routes exists any more: %s", strings.Join(rec.Routes, ", "))
+		switch _, err := b.store.Get(ctx, runKey(rec.Delivery)); {
+		case err == nil:
+			reason += "; it had begun, and its outcome is unknown"
+		case !errors.Is(err, brain.ErrNotFound):
+			return nil, err
+		}
+		return nil, b.aside(ctx, entry, reason)
 	}
 	return d, nil
 }
@@ -278,6 +286,9 @@ func (b *Bot) DeadLetters(ctx context.Context) ([]DeadLetter, error) {
 			var in inboxRecord
 			if decode(rec.Value, &in) == nil && in.Event != nil {
 				letter.Event, letter.Said = in.Event, b.table.Said(in.Event, in.Grant)
+				if slices.Contains(in.Routes, "answer") { // of a question, which may have been for a secret
+					letter.Said = "[an answer]"
+				}
 			}
 		}
 		out = append(out, letter)

@@ -120,6 +120,25 @@ func (b *Bot) loadQuestions(ctx context.Context) error {
 	return nil
 }
 
+// pruneQuestions forgets the questions that another process has ended.
+func (b *Bot) pruneQuestions(ctx context.Context) error {
+	stored := map[string]bool{}
+	for entry, err := range b.store.List(ctx, askPrefix) {
+		if err != nil {
+			return err
+		}
+		stored[entry.Key] = true
+	}
+	b.questions.mu.Lock()
+	defer b.questions.mu.Unlock()
+	for key := range b.questions.open {
+		if !stored[key] { // one that is just being asked is missed at worst: its answer is then chatter
+			delete(b.questions.open, key)
+		}
+	}
+	return nil
+}
+
 // answers tells whether ev may be the answer to an open question, and then has it go to the route of answers: what is
 // addressed to the bot and is a command of its own is not an answer.
 func (b *Bot) answers(ev *adapter.Event, sel *handler.Selection) {
@@ -166,7 +185,7 @@ func (x *run) Ask(ctx context.Context, r *handler.Request, q *handler.Question) 
 	if q.Secret && !b.keeps(key) {
 		known.sealed, rec.Options, rec.Apart = q.Options, nil, true
 	}
-	if !b.questions.add(key, known) {
+	if !b.questions.add(key, known) && (b.pruneQuestions(ctx) != nil || !b.questions.add(key, known)) {
 		return handler.UserErrorf("I am waiting for too many answers already. Try again later.")
 	}
 	value, err := json.Marshal(rec)

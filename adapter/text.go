@@ -63,7 +63,8 @@ func Timestamp(t time.Time) string {
 type Markup string
 
 // Format works as fmt.Sprintf, but its arguments are data: what an argument prints is carried as by [Data], a [User]
-// becomes a [Mention], a [Room] a [RoomLink], a time.Time a [Timestamp], and numbers and booleans stand as they are. Only
+// becomes a [Mention], a [Room] a [RoomLink], a time.Time a [Timestamp], a time.Duration loses the zeros at its end
+// ("1h" for "1h0m0s"), and numbers and booleans stand as they are. Only
 // the format and arguments of type [Markup] are markup.
 func Format(format string, args ...any) string {
 	if len(args) == 0 && !strings.Contains(format, "%") {
@@ -85,6 +86,8 @@ func Format(format string, args ...any) string {
 			wrapped[i] = node(RoomLink(v))
 		case time.Time:
 			wrapped[i] = node(Timestamp(v))
+		case time.Duration:
+			wrapped[i] = data{span(v)}
 		default:
 			wrapped[i] = data{a}
 		}
@@ -112,6 +115,20 @@ func nameVerbs(format string) (named string, odd bool) {
 		}
 	}
 	return format, odd
+}
+
+// span prints a time.Duration without the zeros at its end.
+type span time.Duration
+
+func (d span) String() string {
+	s := time.Duration(d).String()
+	if short, ok := strings.CutSuffix(s, "m0s"); ok {
+		s = short + "m"
+	}
+	if short, ok := strings.CutSuffix(s, "h0m"); ok {
+		s = short + "h"
+	}
+	return s
 }
 
 // node prints itself whatever the verb.

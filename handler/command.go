@@ -73,7 +73,7 @@ const (
 	VerbDelete Verb = "delete messages"
 	VerbReact  Verb = "react to messages"
 	VerbDirect Verb = "open direct rooms"
-	VerbUpload Verb = "take files"
+	VerbUpload Verb = "post files"
 	VerbTopic  Verb = "set topics"
 	VerbForm   Verb = "show a form"
 )
@@ -310,7 +310,7 @@ func (d *declared) proceed(ctx context.Context, r *Request, bound args.Bound) er
 	if err := r.effects.Begin(ctx, r); err != nil {
 		return err
 	}
-	r.effects.Said(r, strings.TrimSpace(d.names[0]+" "+bound.Canonical()), d.hasSecret())
+	r.effects.Said(r, strings.TrimSpace(d.names[0]+" "+bound.Canonical()), d.hasSecret() || d.quotesSecret(r, bound))
 	return d.run(ctx, r, bound)
 }
 

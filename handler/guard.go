@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/internal/args"
@@ -45,7 +47,7 @@ func (in *Intent) Hash() string {
 		what = hashOptions(in.options)
 	}
 	h := sha256.New()
-	for _, s := range []string{in.who.Route.ID, what, ev.User.Key(), ev.Adapter, ev.Room.ID, ev.Thread, in.Policy.String(), in.Exclusive} {
+	for _, s := range []string{in.who.Route.ID, what, ev.User.Key(), ev.Adapter, ev.Room.ID, ev.Thread, in.Policy.String(), in.Exclusive, attached(ev)} {
 		_, _ = h.Write([]byte(strconv.Quote(s))) // a hash takes everything
 	}
 	return hex.EncodeToString(h.Sum(nil))
@@ -121,11 +123,34 @@ func (g *gate) Handle(ctx context.Context, r *Request) error {
 
 // textIntent makes the intent of a route that declares no arguments: what was said is all there is.
 func (r *Request) textIntent() *Intent {
+	ev := r.Event
 	line := r.Text
 	if r.Route.kind == routeHear || line == "" {
-		line = r.Event.Text
+		line = ev.Text
 	}
-	return &Intent{Policy: *r.Route.effective(), Line: exactly(line), who: r, what: line}
+	shown := line
+	switch {
+	case r.Route.name == answerCommand: // what was asked for may be a secret
+		shown = redacted
+	case r.Route.kind == routeOn:
+		data, _ := json.Marshal(map[string]any{"text": line, "message": ev.MessageID, "reaction": ev.Reaction, "click": ev.Click, "invocation": ev.Invocation, "signal": ev.Signal})
+		line = string(ev.Kind) + " " + string(data) // strings and times always encode
+		shown = line
+	case r.table != nil: // it may be a command with a secret that is overheard
+		if c := r.table.command(r.Text); c != nil && c.command != nil && c.command.hasSecret() {
+			shown = r.table.Said(ev, nil)
+		}
+	}
+	return &Intent{Policy: *r.Route.effective(), Line: exactly(shown) + attached(ev), who: r, what: line}
+}
+
+// attached shows the files that come with what was said: they are a part of what is agreed to.
+func attached(ev *adapter.Event) string {
+	var b strings.Builder
+	for _, f := range ev.Files {
+		fmt.Fprintf(&b, " [file %s, %d bytes, id %s]", exactly(strconv.Quote(f.Name)), f.Size, exactly(strconv.Quote(f.ID)))
+	}
+	return b.String()
 }
 
 // audited tells whether runs of a route without a policy are audited: commands are, chatter and the built-in ones are not.
@@ -135,7 +160,15 @@ func (r *Route) audited() bool {
 
 // exactly shows a line so that nothing in it is invisible and no two lines look the same.
 func exactly(line string) string {
-	return args.Visible(plainly.Replace(line))
+	var b strings.Builder
+	for _, c := range plainly.Replace(line) {
+		if c != ' ' && unicode.Is(unicode.Zs, c) { // looks like a space
+			fmt.Fprintf(&b, "<U+%04X>", c)
+			continue
+		}
+		b.WriteRune(c)
+	}
+	return args.Visible(b.String())
 }
 
 // plainly makes what args.Visible shows in two ways, or would show as something that was typed, a code point.
@@ -149,13 +182,15 @@ func (d *declared) intend(r *Request, bound args.Bound) (in *Intent) {
 	name := d.names[0]
 	in = &Intent{
 		Policy: *r.Route.effective(), who: r, secret: d.hasSecret(), options: d.spec.Options(bound.Pointer()),
-		Line: exactly(strings.TrimSpace(name + " " + bound.Format(args.Form{Mask: true, Full: true}))),
+		Line: exactly(strings.TrimSpace(name+" "+bound.Format(args.Form{Mask: true, Full: true}))) + attached(r.Event),
 	}
 	in.Args = map[string]string{}
 	for _, a := range d.spec.Args {
 		if text, ok := in.options[a.Name]; ok {
-			if a.Secret {
+			if shown := r.Unsecret(text); a.Secret {
 				text = redacted
+			} else if a.Rest && shown != text { // a command line with a secret in it
+				in.Line, text = exactly(name+" "+redacted), shown
 			}
 			in.Args[a.Name] = text
 		}

@@ -35,6 +35,8 @@ type Held struct {
 	Confirmed bool      `json:"confirmed,omitempty"` // by who asked, before
 	Factor    string    `json:"factor,omitempty"`    // the second factor that was given for it, before
 	Consents  []Consent `json:"consents,omitempty"`
+	// Agreed is what was agreed to before, when the factor has become too old since.
+	Agreed *Agreement `json:"agreed,omitempty"`
 	// Posts is the message with which others were asked; when it is over the bot says there what became of it, in place of the
 	// buttons.
 	Posts   []adapter.Ref `json:"posts,omitempty"`
@@ -47,6 +49,15 @@ type Held struct {
 // Granted gives the grant with which h runs: what was granted before, and what was agreed to now.
 func (h *Held) Granted(a *Agreement) *Grant {
 	return &Grant{ID: h.ID, Options: h.Options, Hash: hashOptions(h.Options), Confirmed: h.Confirmed, Agreed: a}
+}
+
+// NameFor gives u as an argument for a message on an adapter: a mention on its own, else the name and the key, since the same id
+// is somebody else there.
+func NameFor(u adapter.User, adapterName string) any {
+	if u.Adapter == adapterName {
+		return u
+	}
+	return u.String() + " (" + u.Key() + ")"
 }
 
 // Consent is one person's word for a held command.

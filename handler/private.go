@@ -131,6 +131,23 @@ func (t *Table) Said(ev *adapter.Event, g *Grant) string {
 	return address + route.command.said(ev, text, g)
 }
 
+// quotesSecret tells whether an argument is a command line with a secret in it.
+func (d *declared) quotesSecret(r *Request, bound args.Bound) bool {
+	options := d.spec.Options(bound.Pointer())
+	return slices.ContainsFunc(d.spec.Args, func(a *args.Arg) bool { return a.Rest && r.Unsecret(options[a.Name]) != options[a.Name] })
+}
+
+// Unsecret gives a text as it is, and a command line (without the bot's name) with its secret arguments masked.
+func (r *Request) Unsecret(line string) string {
+	if r.table == nil {
+		return line
+	}
+	if route := r.table.command(line); route != nil && route.command != nil && route.command.hasSecret() {
+		return route.command.said(&adapter.Event{User: r.Event.User, Room: r.Event.Room, Mentions: r.Event.Mentions}, line, nil)
+	}
+	return line
+}
+
 func (d *declared) said(ev *adapter.Event, text string, g *Grant) string {
 	in := args.Input{Mentions: ev.Mentions, User: ev.User, Room: ev.Room, Resolver: anybody{}, Now: ev.Time}
 	switch {

@@ -196,10 +196,24 @@ func (d *declared) askNext(ctx context.Context, r *Request, q *Question, bound a
 	next := *q
 	next.Field, next.Options, next.Choices, next.Prompt = arg.Name, bound.Options(), arg.Choices, which(arg)
 	next.Hash, next.Expires = hashOptions(next.Options), time.Now().Add(AskFor).UTC()
+	private := arg.Secret && r.Event.Room.Kind != adapter.RoomDirect
+	if private { // a secret belongs to no room
+		room, err := r.effects.OpenDirect(ctx, r.Event.Adapter, r.Event.User.ID)
+		if err != nil {
+			return errors.Join(r.effects.Drop(ctx, r, q), &UserError{Text: adapter.Format("%s is secret, and I cannot ask you for it in private: say the whole command to me in a direct message.", arg.Name), Err: err})
+		}
+		next.Where = adapter.Address{Adapter: r.Event.Adapter, Room: room.ID}
+	}
 	if err := r.effects.Ask(ctx, r, &next); err != nil {
 		return err
 	}
-	return r.putQuestion(ctx, &next, "")
+	if err := r.putQuestion(ctx, &next, ""); err != nil || !private {
+		return err
+	}
+	if err := r.effects.Drop(ctx, r, q); err != nil { // it waits elsewhere now
+		return err
+	}
+	return r.Reply(ctx, "%s: %s is secret. I have asked you for it in private.", r.Event.User, arg.Name)
 }
 
 // allow runs the command that q is about with these arguments, as a delivery of its own.

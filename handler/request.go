@@ -2,6 +2,8 @@ package handler
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"regexp"
 	"strconv"
@@ -130,6 +132,11 @@ func (r *Request) SendLater(ctx context.Context, at time.Time, m *adapter.Messag
 	return r.effects.SendAt(ctx, r, at, &c)
 }
 
+// Features tells what an adapter of the bot can do.
+func (r *Request) Features(adapterName string) adapter.Features {
+	return r.effects.Features(adapterName)
+}
+
 // History gives the command lines of who asks, the last first.
 func (r *Request) History() []string { return r.effects.History(r.Event.User) }
 
@@ -146,4 +153,27 @@ func (r *Request) WithTimeout(ctx context.Context, d time.Duration) (context.Con
 		r.effects.EndsAt(r, at)
 	}
 	return context.WithDeadline(ctx, at)
+}
+
+// Current gives u as the platform knows the account now: what kind it is may have changed since it was seen. One that is gone is
+// deactivated. Where the adapter cannot look people up it is u as it was. It is as fresh as the adapter's look-ups. An error
+// means that nobody knows.
+func (r *Request) Current(ctx context.Context, u adapter.User) (adapter.User, error) {
+	d := r.effects.Directory(u.Adapter)
+	if d == nil {
+		return u, nil
+	}
+	now, err := d.User(ctx, u.ID)
+	switch {
+	case errors.Is(err, adapter.ErrUnsupported):
+	case errors.Is(err, adapter.ErrNotFound):
+		u.Kind = adapter.KindDeactivated
+	case err != nil:
+		return u, fmt.Errorf("handler: look up %s: %w", u.Key(), err)
+	case now.ID != u.ID || now.Tenant != u.Tenant:
+		return u, fmt.Errorf("handler: look up %s: the platform gave another account, %s", u.Key(), now.Key())
+	case now.Kind != adapter.KindUnknown:
+		u.Kind = now.Kind
+	}
+	return u, nil
 }

@@ -30,10 +30,24 @@ func (t *Table) unknown(ctx context.Context, r *Request) error {
 	if strings.TrimSpace(r.Text) == "" {
 		return nil
 	}
+	if list := t.group(ctx, r); len(list) > 0 {
+		return r.Reply(ctx, "There is more than one of that: %s.", strings.Join(list, ", "))
+	}
 	if name, ok := t.suggest(ctx, r); ok {
 		return r.Reply(ctx, "I don't know that. Did you mean %s?", name)
 	}
 	return r.Reply(ctx, "I don't know that. Type help for what I can do.")
+}
+
+// group gives the commands whose names begin with the words that were said, of those that the person may see.
+func (t *Table) group(ctx context.Context, r *Request) (list []string) {
+	said := strings.Join(strings.Fields(strings.ToLower(matchText(r.Text))), " ") + " "
+	for _, route := range t.routes {
+		if route.kind == routeCommand && !route.Hidden && strings.HasPrefix(route.name, said) && t.visible(ctx, r, route) {
+			list = append(list, route.name)
+		}
+	}
+	return list
 }
 
 // suggest gives the command that is nearest to what was said, of those that the person may see.

@@ -69,7 +69,7 @@ func ExampleRateLimit() {
 	// > starling roll
 	// four
 	// > starling roll
-	// (only for U1) That is too often. Please try again in 1h0m0s.
+	// (only for U1) That is too often. Please try again in 1h.
 	// error: refused: rate limit
 	// > starling roll
 	// error: refused: rate limit

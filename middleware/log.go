@@ -108,6 +108,9 @@ func outcomeOf(err error) (level slog.Level, outcome string, detail slog.Attr) {
 	if _, ok := errors.AsType[*handler.PanicError](err); ok {
 		return slog.LevelError, "panic", text()
 	}
+	if errors.Is(err, handler.ErrCanceled) {
+		return slog.LevelInfo, "canceled", slog.Attr{}
+	}
 	if refused, ok := errors.AsType[*handler.RefusedError](err); ok {
 		return slog.LevelInfo, "refused", slog.String("reason", refused.Reason)
 	}

@@ -47,7 +47,7 @@ func TestQuota(t *testing.T) {
 		}
 		require.EqualValues(t, 3, ran.n.Load())
 		require.Len(t, e.sent, 1, "told once, by whichever process")
-		require.Equal(t, "That is too often. Please try again in 1m0s.", adapter.PlainText(e.sent[0].Text))
+		require.Equal(t, "That is too often. Please try again in 1m.", adapter.PlainText(e.sent[0].Text))
 		require.Equal(t, "U1", e.sent[0].Only, "and nobody else sees it")
 		require.NoError(t, run(h, request(e, "U2")), "another user has a quota of their own")
 
@@ -306,7 +306,7 @@ func TestQuotaForgivesAWrongClock(t *testing.T) {
 		h := middleware.Quota(middleware.QuotaConfig{Brain: b, Name: "x", Every: time.Minute, Burst: 2})(returns(nil))
 		overQuota(t, run(h, request(e, "U1")))
 		require.Len(t, e.sent, 1)
-		require.Equal(t, "That is too often. Please try again in 1m0s.", adapter.PlainText(e.sent[0].Text))
+		require.Equal(t, "That is too often. Please try again in 1m.", adapter.PlainText(e.sent[0].Text))
 	})
 }
 

@@ -42,7 +42,7 @@ func TestRateLimit(t *testing.T) {
 		}
 		require.EqualValues(t, 3, ran.n.Load())
 		require.Len(t, e.sent, 1, "told once")
-		require.Equal(t, "That is too often. Please try again in 1m0s.", adapter.PlainText(e.sent[0].Text))
+		require.Equal(t, "That is too often. Please try again in 1m.", adapter.PlainText(e.sent[0].Text))
 		require.Equal(t, "U1", e.sent[0].Only, "and nobody else sees it")
 
 		require.NoError(t, run(h, request(e, "U2")), "another user has a limit of their own")

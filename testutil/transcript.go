@@ -39,7 +39,7 @@ func (b *Bot) Play(path string) {
 	b.t.Helper()
 	data, err := os.ReadFile(path)
 	if err != nil {
-		b.t.Fatal("testutil: transcript: ", err)
+		b.t.Fatal("testutil: transcript:", err)
 	}
 	want := strings.ReplaceAll(string(data), "\r\n", "\n")
 	steps, err := parseTranscript(want)
@@ -71,11 +71,11 @@ func (b *Bot) Play(path string) {
 		return
 	}
 	if !updating() {
-		b.t.Errorf("%s is not what happened (- file, + now; run with -update to rewrite it):\n%s", path, diff(want, text))
+		b.t.Errorf("%s is not what happened (- file, + now; STARLING_UPDATE=1 rewrites it):\n%s", path, diff(want, text))
 		return
 	}
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		b.t.Fatal("testutil: transcript: ", err)
+		b.t.Fatal("testutil: transcript:", err)
 	}
 	b.t.Logf("%s is rewritten", path)
 }

@@ -49,6 +49,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
+	if fs.NArg() > 0 {
+		return fmt.Errorf("anywhere: %q is no flag; flags begin with -, and -h lists them", fs.Arg(0))
+	}
 	flags.Default()
 	if done, err := flags.Print(ctx, out, routes.New()); done {
 		return err

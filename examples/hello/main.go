@@ -36,6 +36,9 @@ func run(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("hello: %q is no flag; flags begin with -, and -h lists them", flags.Arg(0))
+	}
 	if aliases == nil {
 		aliases = list{"!"}
 	}

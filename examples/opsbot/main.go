@@ -16,11 +16,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/starlingbot/starling"
 	"github.com/starlingbot/starling/adapter/terminal"
 	"github.com/starlingbot/starling/brain"
+	"github.com/starlingbot/starling/brain/memory"
+	"github.com/starlingbot/starling/handler"
 	"github.com/starlingbot/starling/internal/platforms"
 	"github.com/starlingbot/starling/internal/statefile"
 )
@@ -43,12 +46,23 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
+	if fs.NArg() > 0 {
+		return fmt.Errorf("opsbot: %q is no flag; flags begin with -, and -h lists them", fs.Arg(0))
+	}
 	flags.Default()
-	bare, err := routes(*step, nil)
+	var charge teamFile
+	var rules starling.Rules
+	var err error
+	if *teamPath != "" {
+		if charge, rules, err = readTeam(*teamPath); err != nil {
+			return err
+		}
+	}
+	printed, err := printable(*step, *teamPath != "", charge, rules)
 	if err != nil {
 		return err
 	}
-	if done, err := flags.Print(ctx, out, bare); done {
+	if done, err := flags.Print(ctx, out, printed); done {
 		return err
 	}
 	where, err := time.LoadLocation(*zone)
@@ -68,19 +82,18 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	cfg := starling.Config{
-		Name: flags.Name, Aliases: flags.Aliases, Zone: where, Adapters: adapters, Router: bare, Brain: state,
+		Name: flags.Name, Aliases: flags.Aliases, Zone: where, Adapters: adapters, Brain: state,
 		HTTP: flags.HTTP, Logger: platforms.Logger(logs),
 	}
 	if *teamPath == "" {
+		if cfg.Router, err = routes(*step, nil); err != nil {
+			return err
+		}
 		bot, err := starling.New(cfg)
 		if err != nil {
 			return err
 		}
 		return flags.Run(ctx, out, bot)
-	}
-	charge, rules, err := readTeam(*teamPath)
-	if err != nil {
-		return err
 	}
 	t, err := newTeam(charge, rules, state, os.Getenv(auditKeyVar), os.Getenv(factorKeyVar))
 	if err != nil {
@@ -93,6 +106,23 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if t.bot, err = starling.New(cfg); err != nil {
 		return err
 	}
+	if err := t.begin(ctx); err != nil {
+		return errors.Join(err, t.close())
+	}
 	go t.reload(ctx, *teamPath, cfg.Logger)
 	return errors.Join(flags.Run(ctx, out, t.bot), t.close())
+}
+
+// printable makes the routes whose commands are printed for a platform: those of the bot with this team, which talks to nobody.
+func printable(step time.Duration, guarded bool, file teamFile, rules starling.Rules) (*handler.Router, error) {
+	if !guarded {
+		return routes(step, nil)
+	}
+	key, factors := strings.Repeat("x", 32), os.Getenv(factorKeyVar)
+	t, err := newTeam(file, rules, brain.New(memory.New()), key, factors)
+	if err != nil {
+		return nil, err
+	}
+	rt, err := routes(step, t)
+	return rt, errors.Join(err, t.close())
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"github.com/starlingbot/starling/brain"
 	"github.com/starlingbot/starling/brain/memory"
 	"github.com/starlingbot/starling/handler"
+	"github.com/starlingbot/starling/handler/audit"
 	"github.com/starlingbot/starling/internal/totp"
 	"github.com/starlingbot/starling/testutil"
 )
@@ -87,8 +89,18 @@ func TestPolicy(t *testing.T) {
 				<-sprung
 				kill()
 			},
-			"bob types what his app shows":         func() { b.User("bob").Direct("factor confirm " + app()) },
-			"bob says the code of his app":         func() { b.User("bob").Direct("code " + app()) },
+			"bob types what his app shows": func() { b.User("bob").Direct("factor confirm " + app()) },
+			"bob says the code of his app": func() { b.User("bob").Direct("code " + app()) },
+			"the log has the word of each who agreed or decided": func() {
+				words := map[string]int{}
+				for rec, err := range teams[len(teams)-1].log.Records(t.Context(), audit.Filter{Route: "deploy"}) {
+					require.NoError(t, err)
+					words[fmt.Sprintf("%s %s %s", rec.Who.Name, rec.Phase, rec.Decision)]++
+				}
+				for _, want := range []string{"alice denied denied", "dave approved approved", "dave denied denied", "bob denied canceled", "dave breakglass override", "alice denied no consent", "bob denied no consent"} {
+					require.Equal(t, 1, words[want], "%s: %v", want, words)
+				}
+			},
 			"a letter of the audit log is changed": func() { flip(t, store) },
 		}
 		b.Play("testdata/policy.txt")

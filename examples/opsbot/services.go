@@ -16,6 +16,21 @@ import (
 // known are the demonstration services.
 var known = [...]string{"api", "billing", "search", "web"}
 
+// service is the name of one of them; another one is a mistake that shows when it is typed.
+type service string
+
+// UnmarshalText reads a name.
+func (s *service) UnmarshalText(text []byte) error {
+	if !slices.Contains(known[:], string(text)) {
+		return fmt.Errorf("there is no such service; there are %s", strings.Join(known[:], ", "))
+	}
+	*s = service(text)
+	return nil
+}
+
+// MarshalText gives the name.
+func (s service) MarshalText() ([]byte, error) { return []byte(s), nil }
+
 // release is what runs of a service in an environment.
 type release struct {
 	Version int       `json:"version"`
@@ -24,19 +39,19 @@ type release struct {
 }
 
 type deploy struct {
-	Service string        `arg:"service" help:"what to ship" complete:"services"`
+	Service service       `arg:"service" help:"what to ship" complete:"services"`
 	Env     string        `arg:"env" word:"to" enum:"staging,prod" help:"where to"`
 	Wait    time.Duration `flag:"wait" short:"w" default:"10m" help:"give up after"`
 	Force   bool          `flag:"force" help:"skip the question"`
 }
 
 type rollback struct {
-	Service string `arg:"service" help:"what to take back" complete:"services"`
-	Env     string `arg:"env" word:"in" enum:"staging,prod" help:"where"`
+	Service service `arg:"service" help:"what to take back" complete:"services"`
+	Env     string  `arg:"env" word:"in" enum:"staging,prod" help:"where"`
 }
 
 type status struct {
-	Service string `arg:"service" optional:"" help:"one service alone" complete:"services"`
+	Service service `arg:"service" optional:"" help:"one service alone" complete:"services"`
 }
 
 // services deploys, takes back and shows.
@@ -47,7 +62,7 @@ func services(step time.Duration, t *team) *handler.Router {
 	var target func(deploy) string
 	if t != nil {
 		toProd = func(a deploy) handler.Policy { return t.prod(a.Env) }
-		target = func(a deploy) string { return a.Service + " in " + a.Env }
+		target = func(a deploy) string { return string(a.Service) + " in " + a.Env }
 	}
 	rt.Add(handler.Command[deploy]{
 		Name: "deploy", Aliases: []string{"ship"}, Summary: "Ship a service to an environment.",
@@ -58,14 +73,14 @@ func services(step time.Duration, t *team) *handler.Router {
 			if a.Env != "prod" || a.Force {
 				return ""
 			}
-			return "Ship " + a.Service + " to prod?"
+			return "Ship " + string(a.Service) + " to prod?"
 		},
 		Run: func(ctx context.Context, r *handler.Request, a deploy) error { return ship(ctx, r, a, step) },
 	})
 	rt.Add(handler.Command[rollback]{
 		Name: "rollback", Summary: "Go back to the version before.", Examples: []string{"rollback api in staging"},
 		OnCrash: handler.OnCrashReport,
-		Confirm: func(a rollback) string { return "Take " + a.Service + " in " + a.Env + " back?" },
+		Confirm: func(a rollback) string { return "Take " + string(a.Service) + " in " + a.Env + " back?" },
 		Run:     takeBack,
 	})
 	rt.Add(handler.Command[status]{
@@ -75,16 +90,9 @@ func services(step time.Duration, t *team) *handler.Router {
 	return rt
 }
 
-func check(service string) error {
-	if !slices.Contains(known[:], service) {
-		return handler.UserErrorf("There is no service %s. There are %s.", service, strings.Join(known[:], ", "))
-	}
-	return nil
-}
-
 func ship(ctx context.Context, r *handler.Request, a deploy, step time.Duration) error {
-	if err := check(a.Service); err != nil {
-		return err
+	if a.Wait <= 0 {
+		return handler.UserErrorf("--wait is %s: give a time that is more than nothing.", a.Wait)
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.Wait)
 	defer cancel()
@@ -99,7 +107,7 @@ func ship(ctx context.Context, r *handler.Request, a deploy, step time.Duration)
 			return context.Cause(ctx)
 		}
 	}
-	now, err := handler.Change(ctx, r, brain.Key(a.Service, a.Env), func(rel *release) error {
+	now, err := handler.Change(ctx, r, brain.Key(string(a.Service), a.Env), func(rel *release) error {
 		rel.Version++
 		rel.By, rel.At = r.Event.User.String(), time.Now().UTC()
 		return nil
@@ -111,10 +119,7 @@ func ship(ctx context.Context, r *handler.Request, a deploy, step time.Duration)
 }
 
 func takeBack(ctx context.Context, r *handler.Request, a rollback) error {
-	if err := check(a.Service); err != nil {
-		return err
-	}
-	now, err := handler.Change(ctx, r, brain.Key(a.Service, a.Env), func(rel *release) error {
+	now, err := handler.Change(ctx, r, brain.Key(string(a.Service), a.Env), func(rel *release) error {
 		if rel.Version < 2 {
 			return handler.UserErrorf("There is no version before: %s in %s is at %d.", a.Service, a.Env, rel.Version)
 		}
@@ -131,10 +136,7 @@ func takeBack(ctx context.Context, r *handler.Request, a rollback) error {
 func show(ctx context.Context, r *handler.Request, a status) error {
 	list := known[:]
 	if a.Service != "" {
-		if err := check(a.Service); err != nil {
-			return err
-		}
-		list = []string{a.Service}
+		list = []string{string(a.Service)}
 	}
 	var lines []string
 	for _, service := range list {

@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -62,6 +65,14 @@ func readTeam(path string) (file teamFile, rules starling.Rules, err error) {
 	if err := dec.Decode(&file); err != nil {
 		return file, nil, fmt.Errorf("opsbot: -team %s: %w", path, err)
 	}
+	if err := dec.Decode(&struct{}{}); !errors.Is(err, io.EOF) {
+		return file, nil, fmt.Errorf("opsbot: -team %s: something follows the first JSON object; one is all there may be", path)
+	}
+	for what, role := range map[string]string{"prod_by": file.ProdBy, "break_glass": file.BreakGlass} {
+		if _, err := handler.RoleName(role); role != "" && err != nil {
+			return file, nil, fmt.Errorf("opsbot: -team %s: %s: %w", path, what, err)
+		}
+	}
 	if len(file.Rules) > 0 {
 		if rules, err = handler.ParseRules(file.Rules); err != nil {
 			return file, nil, fmt.Errorf("opsbot: -team %s: rules: %w", path, err)
@@ -73,6 +84,14 @@ func readTeam(path string) (file teamFile, rules starling.Rules, err error) {
 // newTeam makes the guard and what it asks. auditKey signs the audit log; factorKeys seal second factors, empty: there are none.
 func newTeam(file teamFile, rules starling.Rules, state *brain.Brain, auditKey, factorKeys string) (*team, error) {
 	t := &team{file: file, rules: rules, state: state}
+	if auditKey == "" {
+		return nil, fmt.Errorf("opsbot: %s is not set: it signs the audit log. Make one with openssl rand -base64 32, keep it, and set it at every start", auditKeyVar)
+	}
+	for id, rule := range rules {
+		if rule.Elevate > 0 && factorKeys == "" {
+			return nil, fmt.Errorf("opsbot: the rule %s asks for a second factor, and %s is not set. Make keys such as k1:$(openssl rand -base64 32), keep them, and set them at every start", id, factorKeyVar)
+		}
+	}
 	var err error
 	if t.log, err = audit.New(audit.Config{Brain: state.Namespace("audit"), Key: handler.NewSecret(auditKey)}); err != nil {
 		return nil, fmt.Errorf("opsbot: %s signs the audit log: %w", auditKeyVar, err)
@@ -160,6 +179,24 @@ func (t *team) auditAdmin(ctx context.Context, a admin.Action) error {
 	})
 }
 
+// begin verifies the audit log: that it was signed with another key is an error now, and not one of the first command.
+func (t *team) begin(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	report, err := t.log.Verify(ctx, audit.Check{})
+	if errors.Is(err, context.DeadlineExceeded) { // a long log: who wants to know says audit verify
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("opsbot: read the audit log: %w", err)
+	}
+	if !report.OK() {
+		return fmt.Errorf("opsbot: the audit log of this brain does not verify: %s is not the key that it was signed with, or it was changed (%s: %s). Set the right key, or give the bot another -brain",
+			auditKeyVar, report.Findings[0].Key, report.Findings[0].Problem)
+	}
+	return nil
+}
+
 // reload puts the rules of the file in force whenever the program gets SIGHUP, until ctx ends. A bad file keeps the old ones.
 func (t *team) reload(ctx context.Context, path string, log *slog.Logger) {
 	hup := make(chan os.Signal, 1)
@@ -171,7 +208,7 @@ func (t *team) reload(ctx context.Context, path string, log *slog.Logger) {
 			return
 		case <-hup:
 		}
-		_, rules, err := readTeam(path)
+		file, rules, err := readTeam(path)
 		if err == nil {
 			err = t.bot.SetPolicies(rules)
 		}
@@ -180,6 +217,9 @@ func (t *team) reload(ctx context.Context, path string, log *slog.Logger) {
 			continue
 		}
 		log.Warn("the rules of the file are in force", "rules", len(rules))
+		if !slices.Equal(file.Admins, t.file.Admins) || file.ProdBy != t.file.ProdBy || file.BreakGlass != t.file.BreakGlass {
+			log.Warn("admins, prod_by and break_glass have changed in the file: they count from the next start")
+		}
 	}
 }
 

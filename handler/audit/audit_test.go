@@ -163,7 +163,7 @@ func TestAppendRefuses(t *testing.T) {
 	l := open(t, memory.New())
 	require.ErrorContains(t, l.Append(ctx, audit.Record{}), "no phase")
 	long := record(1)
-	long.Command = strings.Repeat("x", 130<<10)
+	long.Rule = strings.Repeat("x", 130<<10) // what people type is cut
 	require.ErrorContains(t, l.Append(ctx, long), "the limit is 131072")
 	appended(t, l, 3)
 	require.Equal(t, 3, verify(t, l).Records, "what was refused leaves no gap")

@@ -3,9 +3,12 @@ package audit
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -40,6 +43,9 @@ type Config struct {
 const (
 	maxRecord  = 128 << 10 // bytes of one stored record
 	maxError   = 4 << 10   // bytes of Record.Error
+	maxTyped   = 6 << 10   // bytes of Record.Command, and of all Record.Args
+	minTyped   = 64        // bytes of each of Args
+	maxName    = 256       // bytes of Record.Who.Name
 	queueSize  = 512       // appends that wait; more wait for room
 	batchSize  = brain.MaxOps - 3
 	batchBytes = brain.MaxApply - 16<<10
@@ -136,6 +142,7 @@ func (l *Log) Append(ctx context.Context, r Record) error {
 	if len(r.Error) > maxError {
 		r.Error = strings.ToValidUTF8(r.Error[:maxError], "") + fmt.Sprintf("... (%d bytes)", len(r.Error))
 	}
+	r.bound()
 	req := &request{rec: r, done: make(chan error, 1)}
 	if err := l.enqueue(ctx, req); err != nil {
 		return err
@@ -146,6 +153,30 @@ func (l *Log) Append(ctx context.Context, r Record) error {
 	case <-ctx.Done():
 		return fmt.Errorf("audit: append: gave up waiting; the record may be written or not: %w", ctx.Err())
 	}
+}
+
+// bound cuts what people have typed, so that nobody can make a record too large to be written. JSON makes at most 6 bytes of one.
+func (r *Record) bound() {
+	r.Command, r.Who.Name = short(r.Command, maxTyped), short(r.Who.Name, maxName)
+	left := maxTyped
+	var args map[string]string
+	for _, name := range slices.Sorted(maps.Keys(r.Args)) {
+		value := short(r.Args[name], max(left, minTyped))
+		left -= len(value)
+		if args == nil {
+			args = make(map[string]string, len(r.Args))
+		}
+		args[name] = value
+	}
+	r.Args = args
+}
+
+// short cuts s and says how much it was and its digest, so that two that differ stay different.
+func short(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + fmt.Sprintf("... (%d bytes, sha256 %x)", len(s), sha256.Sum256([]byte(s)))
 }
 
 func (l *Log) enqueue(ctx context.Context, req *request) error {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/starlingbot/starling/brain"
@@ -33,7 +34,7 @@ func (f Filter) takes(r *Record) bool {
 			return false
 		}
 	}
-	return (f.Route == "" || r.Route == f.Route) && (f.Phase == "" || r.Phase == f.Phase) &&
+	return (f.Route == "" || r.Route == f.Route || strings.HasSuffix(r.Route, "/"+f.Route)) && (f.Phase == "" || r.Phase == f.Phase) &&
 		(f.Since.IsZero() || !r.Time.Before(f.Since)) && (f.Until.IsZero() || r.Time.Before(f.Until))
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -155,7 +156,7 @@ func (c commands) verify(ctx context.Context, r *handler.Request, _ handler.None
 		return err
 	}
 	var b strings.Builder
-	b.WriteString(adapter.Format("%d records in %d chains, %d anchors: ", report.Records, report.Chains, report.Anchors))
+	b.WriteString(adapter.Format("%s in %s, %s: ", count(report.Records, "record"), count(report.Chains, "chain"), count(report.Anchors, "anchor")))
 	if report.OK() {
 		b.WriteString("nothing is missing or changed.")
 		if report.Last.N > 0 {
@@ -164,11 +165,7 @@ func (c commands) verify(ctx context.Context, r *handler.Request, _ handler.None
 		return r.Whisper(ctx, "%s", adapter.Markup(b.String()))
 	}
 	total := len(report.Findings) + report.More
-	if total == 1 {
-		b.WriteString("**1 finding**.")
-	} else {
-		b.WriteString(adapter.Format("**%d findings**.", total))
-	}
+	b.WriteString(adapter.Format("**%s**.", count(total, "finding")))
 	for i, f := range report.Findings {
 		if i == maxProblems {
 			b.WriteString(adapter.Format("\nand %d more", total-i))
@@ -177,6 +174,14 @@ func (c commands) verify(ctx context.Context, r *handler.Request, _ handler.None
 		b.WriteString(adapter.Format("\n- `%s`: %s", f.Key, f.Problem))
 	}
 	return r.Whisper(ctx, "%s", adapter.Markup(b.String()))
+}
+
+// count says how many things there are.
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return strconv.Itoa(n) + " " + what
 }
 
 var errFull = errors.New("full")

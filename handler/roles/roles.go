@@ -39,7 +39,8 @@ type Config struct {
 	Audit func(ctx context.Context, c Change) error
 	// Policy is that of role grant and role revoke, for the guard. Without one they still ask for an admin.
 	Policy handler.Policy
-	// ReadPolicy is that of role list, role members and why. Without one they still ask for somebody who has a role.
+	// ReadPolicy is that of role list, role members and why. Without one role list and role members still ask for somebody who has
+	// a role; why tells everybody about themselves, and an admin about others.
 	ReadPolicy handler.Policy
 }
 

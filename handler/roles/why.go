@@ -31,6 +31,7 @@ const (
 	Allows  Verdict = "allows"
 	Refuses Verdict = "refuses"
 	Asks    Verdict = "asks"           // for something that is still to come: a confirmation, an approval, a second factor
+	Says    Verdict = "says"           // what the steps after it judge
 	Skips   Verdict = "does not apply" // to these arguments, or after a refusal
 )
 
@@ -56,7 +57,13 @@ func (ro *Roles) why(ctx context.Context, r *handler.Request, a whyArgs) error {
 		u = r.Event.User // a mention does not say everything
 	}
 	if !self && !ro.IsAdmin(r.Event.User) {
-		return handler.UserErrorf("Only an admin may ask that about others. About you: why me %s", a.Line)
+		return handler.UserErrorf("Only an admin may ask that about others. About yourself: why me COMMAND LINE")
+	}
+	shown := r.Unsecret(a.Line)
+	if shown != a.Line && r.Event.Room.Kind != adapter.RoomDirect && r.Event.Kind == adapter.KindMessage { // a secret, and others can read it
+		if err := r.Retract(ctx); err != nil {
+			r.Log().Debug("what shows a secret stays in the room", "error", err)
+		}
 	}
 	steps, allowed, err := (*e).Explain(ctx, r, u, a.Line)
 	if err != nil {
@@ -67,7 +74,7 @@ func (ro *Roles) why(ctx context.Context, r *handler.Request, a whyArgs) error {
 	if allowed {
 		may = "**may** run"
 	}
-	b.WriteString(adapter.Format("%s (`%s`) "+may+" `%s`:\n", u.String(), u.Key(), a.Line))
+	b.WriteString(adapter.Format("%s (`%s`) "+may+" `%s`:\n", u.String(), u.Key(), shown))
 	for i, s := range steps {
 		if i == maxSteps {
 			b.WriteString(adapter.Format("\n%d more rules are not shown.", len(steps)-i))

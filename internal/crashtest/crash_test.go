@@ -160,7 +160,7 @@ func TestSecondSignalForcesTheExit(t *testing.T) {
 	p.say("starling deploy")
 	p.until("started")
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
-	require.Eventually(t, func() bool { return strings.Contains(p.err.String(), "a second signal ends it at once") }, 5*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(p.err.String(), "a signal ends it at once") }, 5*time.Second, 5*time.Millisecond)
 	begun := time.Now()
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	require.Error(t, p.cmd.Wait())

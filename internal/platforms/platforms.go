@@ -78,7 +78,7 @@ func (f *Flags) Print(ctx context.Context, out io.Writer, router *handler.Router
 	specs := append(table.Specs(), all)
 	switch {
 	case f.manifest == "slack":
-		text, err := slack.Manifest(specs)
+		text, err := slack.App{Name: f.Name}.Manifest(specs)
 		if err == nil {
 			_, err = fmt.Fprintln(out, string(text))
 		}

@@ -19,8 +19,15 @@ import (
 // settleTries bounds how often a word for a request meets those of others. Each time somebody else's counted.
 const settleTries = 64
 
+// maxLine is how long a line may be that others agree to, in UTF-16 units: it is shown whole, in one message of any platform, or
+// a part of it could look like another one.
+const maxLine = 600
+
 // askApproval puts a command to others.
 func (g *Guard) askApproval(ctx context.Context, r *handler.Request, in *handler.Intent, factor string) error {
+	if n := adapter.UnitUTF16.Len(in.Line); n > maxLine {
+		return g.deny(ctx, r, in, verdict{rule: "approval", why: whyLong})
+	}
 	holder := r.Holder(permit.Proof{})
 	h := in.Hold(r, handler.HeldApproval)
 	h.Factor, h.Since = factor, time.Now().UTC()
@@ -74,15 +81,19 @@ func (g *Guard) put(ctx context.Context, r *handler.Request, h *handler.Held) er
 	if private && g.cfg.Room == (adapter.Address{}) {
 		return r.Reply(ctx, "%s needs %s. Nobody sees this but you: ask them to say \"pending\" to me, and then \"approve %s\".\n```\n%s\n```", h.ID, needs(h), h.ID, h.Line)
 	}
+	to := r.Event.Address()
+	if private {
+		to = g.cfg.Room
+	}
 	m := &adapter.Message{
-		To: r.Event.Address(), Reusable: true,
-		Text: adapter.Format("%s asks to run\n```\n%s\n```\nIt needs %s, within %s: \"approve %s\" or \"deny %s\".", h.Event.User, h.Line, needs(h), g.cfg.ApprovalsFor, h.ID, h.ID),
+		To: to, Reusable: true,
+		Text: adapter.Format("%s asks to run\n```\n%s\n```\nIt needs %s, within %s: \"approve %s\" or \"deny %s\".", handler.NameFor(h.Event.User, to.Adapter), h.Line, needs(h), g.cfg.ApprovalsFor, h.ID, h.ID),
 		Buttons: []adapter.Button{
 			{Label: "Approve", Command: "approve " + h.ID, Style: adapter.ButtonPrimary}, {Label: "Deny", Command: "deny " + h.ID, Style: adapter.ButtonDanger},
 		},
 	}
-	if private {
-		m.To = g.cfg.Room
+	if !r.Features(m.To.Adapter).Buttons { // a number would agree to whatever was asked last, and not to what was read
+		m.Buttons = nil
 	}
 	p, err := r.Send(ctx, m)
 	if err != nil {
@@ -124,8 +135,8 @@ func whose(needs []handler.Consents) string {
 	return strings.Join(out, " and ")
 }
 
-// missing tells what consents lack, empty for nothing. All is read anew: roles, and whose accounts they are.
-func (g *Guard) missing(ctx context.Context, asker adapter.User, needs []handler.Consents, consents []handler.Consent) (string, error) {
+// missing tells what consents lack, empty for nothing. All is read anew: roles, whose accounts they are, and of what kind.
+func (g *Guard) missing(ctx context.Context, r *handler.Request, asker adapter.User, needs []handler.Consents, consents []handler.Consent) (string, error) {
 	self, err := g.person(ctx, asker)
 	if err != nil {
 		return "", err
@@ -137,6 +148,10 @@ func (g *Guard) missing(ctx context.Context, asker adapter.User, needs []handler
 	voters := map[string][]voter{} // by person
 	for _, c := range consents {
 		who, err := g.person(ctx, c.By)
+		if err != nil {
+			return "", err
+		}
+		c.By, err = r.Current(ctx, c.By)
 		if err != nil {
 			return "", err
 		}
@@ -199,7 +214,7 @@ func (g *Guard) judge(ctx context.Context, h *handler.Held, by adapter.User) err
 		return unsure(by, err)
 	}
 	if !slices.ContainsFunc(h.Needs, func(need handler.Consents) bool { return mayConsent(need, held, by.Kind) }) {
-		return handler.UserErrorf("%s: that needs %s.", by, needs(h))
+		return handler.UserErrorf("%s: your consent does not count for that. It needs %s.", by, needs(h))
 	}
 	return nil
 }
@@ -259,11 +274,11 @@ func (g *Guard) approve(ctx context.Context, r *handler.Request, id string) erro
 			}
 		}
 		h.Consents = append(h.Consents, handler.Consent{By: by, At: time.Now().UTC()})
-		lack, err := g.missing(ctx, h.Event.User, h.Needs, h.Consents)
+		lack, err := g.missing(ctx, r, h.Event.User, h.Needs, h.Consents)
 		if err != nil {
 			return unsure(by, err)
 		}
-		text := adapter.Format("%s agreed to %s: it runs.", by, h.ID)
+		text := adapter.Format("%s agreed to %s, which has all the consent it needs.", by, h.ID)
 		if lack != "" {
 			text = adapter.Format("%s agreed to %s. It still needs %s.", by, h.ID, lack)
 		}
@@ -293,11 +308,12 @@ func (g *Guard) approve(ctx context.Context, r *handler.Request, id string) erro
 // memo is what is still to be done about a decision after it counts, also when the process dies then.
 type memo struct {
 	Record *audit.Record   `json:"record,omitempty"`
-	To     adapter.Address `json:"to,omitzero"` // who asked is told there, too
+	To     adapter.Address `json:"to,omitzero"`     // who asked is told there, too
+	Aloud  bool            `json:"aloud,omitempty"` // it is announced in Config.Room
 }
 
 func decision(text string, to adapter.Address, rec *audit.Record) (handler.Decision, error) {
-	data, err := json.Marshal(memo{rec, to})
+	data, err := json.Marshal(memo{Record: rec, To: to})
 	if err != nil {
 		return handler.Decision{}, fmt.Errorf("guard: decide: %w", err)
 	}
@@ -313,6 +329,11 @@ func (g *Guard) finish(ctx context.Context, r *handler.Request, d handler.Decisi
 	}
 	if m.Record != nil {
 		g.note(ctx, *m.Record)
+	}
+	if m.Aloud && g.cfg.Room != (adapter.Address{}) && g.cfg.Room != r.Event.Address() && g.cfg.Room != m.To {
+		if _, err := r.Send(ctx, &adapter.Message{To: g.cfg.Room, Text: d.Text}); err != nil {
+			r.Log().Error("an override could not be announced", "error", err)
+		}
 	}
 	if m.To != (adapter.Address{}) && m.To != r.Event.Address() {
 		if _, err := r.Send(ctx, &adapter.Message{To: m.To, Text: d.Text}); err != nil {
@@ -477,9 +498,9 @@ func (g *Guard) override(ctx context.Context, r *handler.Request, id, why string
 			return &handler.UserError{Text: adapter.Format("%s: that cannot be recorded now, so it does not happen. My log has it under %s.", by, r.CorrelationID()), Err: err}
 		}
 		text := adapter.Format("**%s runs %s of %s without the consent it needs**, because: %s\n```\n%s\n```", by, h.ID, h.Event.User, why, h.Line)
-		d, err := decision(text, h.Event.Address(), nil)
-		if err != nil {
-			return err
+		d := handler.Decision{Text: text}
+		if d.Memo, err = json.Marshal(memo{To: h.Event.Address(), Aloud: true}); err != nil {
+			return fmt.Errorf("guard: decide: %w", err)
 		}
 		err = holder.Release(ctx, r, h, h.Granted(&handler.Agreement{
 			Hash: h.Hash, Factor: h.Factor, Until: time.Now().Add(g.cfg.ApprovalsFor).UTC(),
@@ -490,11 +511,6 @@ func (g *Guard) override(ctx context.Context, r *handler.Request, id, why string
 		}
 		if err != nil {
 			return err
-		}
-		if g.cfg.Room != (adapter.Address{}) && g.cfg.Room != r.Event.Address() && g.cfg.Room != h.Event.Address() {
-			if _, err := r.Send(ctx, &adapter.Message{To: g.cfg.Room, Text: text}); err != nil {
-				r.Log().Error("an override could not be announced", "request", h.ID, "error", err)
-			}
 		}
 		return g.finish(ctx, r, d)
 	}

@@ -55,7 +55,7 @@ func (p *pass) Decide(ctx context.Context, r *handler.Request, in *handler.Inten
 			return no(verdict{rule: "approval", why: whyOld})
 		}
 	}
-	if policy.Elevate > 0 && agreed.Factor == "" {
+	if policy.Elevate > 0 { // also where it was given before: consent may have taken longer than it counts
 		ok, err := g.elevated(ctx, r.Event.User, policy.Elevate)
 		if err != nil {
 			return no(verdict{rule: "factor", why: whyStore, err: err})
@@ -77,7 +77,7 @@ func (p *pass) Decide(ctx context.Context, r *handler.Request, in *handler.Inten
 		case len(agreed.Consents) == 0:
 			return g.askApproval(ctx, r, in, agreed.Factor)
 		default:
-			missing, err := g.missing(ctx, r.Event.User, needs, agreed.Consents)
+			missing, err := g.missing(ctx, r, r.Event.User, needs, agreed.Consents)
 			if err != nil {
 				return no(verdict{rule: "approval", why: whyRoles, err: err})
 			}
@@ -87,8 +87,17 @@ func (p *pass) Decide(ctx context.Context, r *handler.Request, in *handler.Inten
 			in.Consents = agreed.Consents
 		}
 	}
-	fresh := policy.Elevate > 0 || policy.Approvals > 0 || policy.Dangerous
-	if v := g.check(ctx, r.Event, in, fresh); !v.ok {
+	fresh := policy.Elevate > 0 || policy.Approvals > 0 || policy.Dangerous || in.Exclusive != "" || r.Grant != nil
+	ev := r.Event
+	if r.Grant != nil { // it has waited: who asked may be somebody else now
+		now := *ev
+		var err error
+		if now.User, err = r.Current(ctx, ev.User); err != nil {
+			return no(verdict{rule: "identity", why: whyRoles, err: err})
+		}
+		ev = &now
+	}
+	if v := g.check(ctx, ev, in, fresh); !v.ok {
 		return no(v)
 	}
 	if err := g.before(ctx, r, in); err != nil {
@@ -147,9 +156,11 @@ func (v *verdict) text(r *handler.Request) string {
 	case whyAudit:
 		return adapter.Format("that runs only when it can be recorded, and it cannot now. My log has it under %s.", r.CorrelationID())
 	case whyFactor:
-		return "that needs a second factor, and you have none. Enrol first."
+		return "that needs a second factor, and you have none. Set one up first: help says how."
 	case whyChanged:
 		return "that is no longer what was agreed to: the rules or the arguments have changed since. Say it again."
+	case whyLong:
+		return "that needs the consent of others, and is too long to be shown to them whole. Make it shorter."
 	case whyOld:
 		return "the consent for that is too old by now. Say it again."
 	case whyConsents:

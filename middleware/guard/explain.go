@@ -26,13 +26,14 @@ func (g *Guard) Explain(ctx context.Context, r *handler.Request, u adapter.User,
 	add := func(rule string, verdict roles.Verdict, detail string) {
 		steps = append(steps, roles.Step{Rule: rule, Verdict: verdict, Detail: detail})
 	}
-	add("policy", roles.Skips, "for "+in.Line+": "+in.Policy.String())
+	add("policy", roles.Says, "for "+in.Line+": "+in.Policy.String())
 	if in.Err != nil {
-		steps[0] = roles.Step{Rule: "policy", Verdict: roles.Refuses, Detail: "it could not be found out what this asks for: " + in.Err.Error()}
+		steps[0] = roles.Step{Rule: "policy", Verdict: roles.Refuses, Detail: "it could not be found out what this asks for; my log has it under " + r.CorrelationID()}
+		r.Log().Warn("a policy is not known", "route", p.Route.ID, "error", in.Err)
 		return steps, false, nil
 	}
 	if in.Policy.IsZero() {
-		add("policy", roles.Allows, "nothing is asked for")
+		steps[0] = roles.Step{Rule: "policy", Verdict: roles.Allows, Detail: "nothing is asked for " + in.Line}
 	}
 	if v.rule == "identity" {
 		add("identity", roles.Refuses, "the account has no id, or is deactivated")

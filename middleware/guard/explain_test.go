@@ -41,7 +41,7 @@ func TestExplain(t *testing.T) {
 	require.NoError(t, failed)
 	require.False(t, allowed)
 	require.Equal(t, []roles.Step{
-		{Rule: "policy", Verdict: roles.Skips, Detail: "for deploy api prod --wait 10m: roles=deployer roles=staff approvals=1:sre elevate=1m0s"},
+		{Rule: "policy", Verdict: roles.Says, Detail: "for deploy api prod --wait 10m: roles=deployer roles=staff approvals=1:sre elevate=1m0s"},
 		{Rule: "identity", Verdict: roles.Allows, Detail: "chat//u-bob"},
 		{Rule: "role", Verdict: roles.Allows, Detail: "deployer"},
 		{Rule: "role", Verdict: roles.Refuses, Detail: "needs staff; has deployer"},

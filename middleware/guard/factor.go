@@ -52,6 +52,9 @@ func (g *Guard) askFactor(ctx context.Context, r *handler.Request, in *handler.I
 		return g.deny(ctx, r, in, verdict{rule: "factor", why: whyFactor})
 	}
 	h := in.Hold(r, handler.HeldFactor)
+	if r.Grant != nil {
+		h.Agreed = r.Grant.Agreed
+	}
 	h.Since = time.Now().UTC()
 	h.Expires = h.Since.Add(handler.AskFor)
 	holder := r.Holder(permit.Proof{})
@@ -72,7 +75,7 @@ func (g *Guard) askFactor(ctx context.Context, r *handler.Request, in *handler.I
 		}
 	}
 	// It waits before the code is asked for: who gives it at once finds it.
-	if err := r.Direct(ctx, "To run this, say \"code\" and your code to me here, within %s:\n```\n%s\n```", handler.AskFor, in.Line); err != nil {
+	if err := r.Direct(ctx, "To run this, say \"code\" and what your app shows to me here, such as \"code 123456\", within %s:\n```\n%s\n```", handler.AskFor, in.Line); err != nil {
 		if other == nil {
 			err = errors.Join(err, forget(ctx, r, h.ID))
 		}
@@ -148,7 +151,12 @@ func (g *Guard) code(ctx context.Context, r *handler.Request, secret handler.Sec
 		if h.Kind != handler.HeldFactor || h.Event.User.Key() != u.Key() || !h.Expires.After(time.Now()) || h.Lost {
 			continue
 		}
-		err := holder.Release(ctx, r, h, h.Granted(&handler.Agreement{Hash: h.Hash, Factor: g.cfg.Factor.Name(), Until: time.Now().Add(g.cfg.ApprovalsFor).UTC()}), handler.Decision{})
+		agreed := &handler.Agreement{Hash: h.Hash, Until: time.Now().Add(g.cfg.ApprovalsFor).UTC()}
+		if h.Agreed != nil {
+			*agreed = *h.Agreed
+		}
+		agreed.Factor = g.cfg.Factor.Name()
+		err := holder.Release(ctx, r, h, h.Granted(agreed), handler.Decision{})
 		if err != nil && !errors.Is(err, brain.ErrConflict) {
 			return err
 		}

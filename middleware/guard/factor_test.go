@@ -21,7 +21,7 @@ import (
 // elevated makes deploy ask for a second factor that is at most ten minutes old.
 func elevated(c *handler.Command[deployArgs]) { c.Policy.Elevate, c.When = 10*time.Minute, nil }
 
-const askCode = "To run this, say \"code\" and your code to me here, within 5m0s:\n```\ndeploy api staging --wait 10m\n```"
+const askCode = "To run this, say \"code\" and what your app shows to me here, such as \"code 123456\", within 5m:\n```\ndeploy api staging --wait 10m\n```"
 
 func TestSecondFactor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -84,7 +84,7 @@ func TestCodeInARoom(t *testing.T) {
 			require.NoError(t, s.feed(ctx, code))
 			synctest.Wait()
 			require.Equal(t, "@bob: not here. Say a code to me in private alone, and wait for the next one.", adapter.PlainText(s.said()[0].Text))
-			require.Empty(t, w.codes.used)
+			require.Len(t, w.codes.used, 1) // nobody can use what they have read
 			if deletes {
 				require.Equal(t, []string{"m1"}, s.deleted)
 			}
@@ -98,7 +98,7 @@ func TestSecondFactorFails(t *testing.T) {
 		set  func(w *world)
 		want string
 	}{
-		"not enrolled":    {func(w *world) { w.codes.none = map[string]bool{key("bob"): true} }, "@bob: that needs a second factor, and you have none. Enrol first."},
+		"not enrolled":    {func(w *world) { w.codes.none = map[string]bool{key("bob"): true} }, "@bob: that needs a second factor, and you have none. Set one up first: help says how."},
 		"the brain fails": {func(w *world) { w.codes.fail = errors.New("down") }, "I cannot look up now who may do that, so the answer is no"},
 	}
 	for name, c := range cases {
@@ -151,7 +151,7 @@ func TestEverythingIsAsked(t *testing.T) {
 	require.Zero(t, w.ran.Load())
 	again()
 	w.User("carol").Press(post, "Approve")
-	w.ExpectMatch("#ops", "it runs")
+	w.ExpectMatch("#ops", "all the consent it needs")
 	w.Expect("#ops", "deployed api to prod")
 	w.Idle()
 	require.EqualValues(t, 1, w.ran.Load())

@@ -199,6 +199,7 @@ const (
 	whyChanged         // consent was for something else
 	whyOld             // consent is too old
 	whyConsents        // consent no longer counts
+	whyLong            // cannot be shown whole
 )
 
 var yes = verdict{ok: true}

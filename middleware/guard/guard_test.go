@@ -415,7 +415,7 @@ func TestWithoutABrain(t *testing.T) {
 	w.User("bob").Say("#ops", "starling deploy api to prod")
 	id, _ := w.request("#ops")
 	w.User("carol").Say("#dev", "starling approve "+id)
-	w.Expect("#dev", "@carol agreed to "+id+": it runs.")
+	w.Expect("#dev", "@carol agreed to "+id+", which has all the consent it needs.")
 	w.Expect("#ops", "deployed api to prod")
 }
 

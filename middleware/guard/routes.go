@@ -60,7 +60,10 @@ func (g *Guard) Routes() *handler.Router {
 		rt.Add(handler.Command[codeArgs]{
 			Name: "code", Summary: "Give me a second factor, in private.",
 			Run: func(ctx context.Context, r *handler.Request, a codeArgs) error { return g.code(ctx, r, a.Code) },
-			Leaked: func(_ context.Context, r *handler.Request, _ codeArgs) error {
+			Leaked: func(ctx context.Context, r *handler.Request, a codeArgs) error {
+				if person(r.Event.User) { // so that nobody can use what they have read
+					_, _ = handler.Once(ctx, r, "burn", func(ctx context.Context) (bool, error) { return true, g.verify(ctx, r.Event.User, a.Code) })
+				}
 				return handler.UserErrorf("%s: not here. Say a code to me in private alone, and wait for the next one.", r.Event.User)
 			},
 		})
