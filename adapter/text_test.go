@@ -187,6 +187,11 @@ func TestFormat(t *testing.T) {
 		{"%v", []any{errors.New("no *way*")}, data("no *way*")},
 		{"%s", []any{label("a")}, data("label a")},
 		{"%v", []any{90 * time.Second}, data("1m30s")},
+		{"%s", []any{time.Hour}, data("1h")},
+		{"%s", []any{10 * time.Minute}, data("10m")},
+		{"%s", []any{time.Hour + time.Second}, data("1h0m1s")},
+		{"%s", []any{time.Duration(0)}, data("0s")},
+		{"%d", []any{time.Second}, data("1000000000")},
 		{"%s", []any{"\uFDD1U1\uFDD4bob\uFDD5"}, data("U1bob")},
 		{"%s", []any{adapter.Mention(bob)}, data("U1bob")}, // a mention is an argument of type User
 		{"%s", []any{"%d %s"}, data("%d %s")},

@@ -61,6 +61,7 @@ func TestLogOutcomes(t *testing.T) {
 		{"timeout", returns(context.DeadlineExceeded), "ERROR", "failed", "context deadline exceeded", "", ""},
 		{"user error", returns(handler.UserErrorf("no %s", text)), "INFO", "user_error", "", "", ""},
 		{"user error with a cause", returns(handler.UserErrorf("no: %v", fmt.Errorf("parse %q", text))), "INFO", "user_error", "", "", `parse "what was said"`},
+		{"canceled", returns(fmt.Errorf("x: %w", handler.ErrCanceled)), "INFO", "canceled", "", "", ""},
 		{"refused", returns(fmt.Errorf("x: %w", handler.Refused("not now"))), "INFO", "refused", "", "not now", ""},
 		{"retry", returns(handler.Retry(io.EOF)), "WARN", "retry", "retry: EOF", "", ""},
 		{"retry of what is shown", returns(handler.Retry(handler.UserErrorf("busy"))), "WARN", "retry", "retry: busy", "", ""},

@@ -415,3 +415,22 @@ func TestSecrets(t *testing.T) {
 		require.NotContains(t, out.String(), s)
 	}
 }
+
+// A route is found by its whole id and by the last part of it, and not by a part of a word.
+func TestFilterRoute(t *testing.T) {
+	l := open(t, memory.New())
+	for _, route := range []string{"services/deploy", "deploy", "redeploy", "services/deploy/undo"} {
+		require.NoError(t, l.Append(ctx, audit.Record{Phase: audit.PhaseAfter, Route: route}))
+	}
+	for route, want := range map[string][]string{
+		"deploy": {"services/deploy", "deploy"}, "services/deploy": {"services/deploy"}, "undo": {"services/deploy/undo"}, "ploy": nil, "services": nil,
+	} {
+		var got []string
+		for rec, err := range l.Records(ctx, audit.Filter{Route: route}) {
+			require.NoError(t, err)
+			got = append(got, rec.Route)
+		}
+		require.Equal(t, want, got, route)
+	}
+	closed(t, l)
+}

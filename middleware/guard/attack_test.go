@@ -368,7 +368,7 @@ func TestAttackCrossAdapterMention(t *testing.T) {
 	other := testutil.NewChat(testutil.ChatConfig{Name: "other"})
 	other.AddUser(adapter.User{ID: "u-bob", Name: "victim"})
 	room := other.AddRoom(adapter.Room{ID: "c-sre", Name: "sre"})
-	var text string
+	texts := make(chan string, 10)
 	w := newWorld(t, options{
 		guard:  func(c *guard.Config) { c.Room = adapter.Address{Adapter: "other", Room: room.ID} },
 		config: func(c *starling.Config) { c.Adapters = append(c.Adapters, other) },
@@ -376,7 +376,7 @@ func TestAttackCrossAdapterMention(t *testing.T) {
 			rt.Outgoing(func(next handler.Send) handler.Send {
 				return func(ctx context.Context, m *adapter.Message) ([]adapter.Ref, error) {
 					if m.To.Adapter == "other" {
-						text = m.Text
+						texts <- m.Text
 					}
 					return next(ctx, m)
 				}
@@ -386,19 +386,21 @@ func TestAttackCrossAdapterMention(t *testing.T) {
 	w.User("bob").Direct("deploy api to prod")
 	w.ExpectMatch("@bob", "I have put")
 	w.Idle()
-	require.NotContains(t, text, adapter.Mention(adapter.User{ID: "u-bob", Name: "bob"}))
+	require.NotContains(t, <-texts, adapter.Mention(adapter.User{ID: "u-bob", Name: "bob"}))
+	require.Empty(t, texts)
 }
 
 // Spaces that are not the space look like it.
 func TestAttackSpaces(t *testing.T) {
 	w := newWorld(t, options{})
-	var lines []string
+	lines := map[string]bool{}
 	for _, s := range []string{" ", "\u00a0", "\u2007", "\u3000"} {
 		w.User("bob").Say("#ops", "starling deploy api to prod --note \"a"+s+"b\"")
 		p := w.ExpectMatch("#ops", "asks to run")
-		lines = append(lines, p.Text)
+		lines[p.Text] = true
 		require.Equal(t, s != " ", strings.Contains(p.Text, "<U+"), "%+q", p.Text)
 	}
+	require.Len(t, lines, 4)
 }
 
 // why shows what a panic was with.
