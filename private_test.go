@@ -138,3 +138,17 @@ func TestSealedBrainKeepsSecrets(t *testing.T) {
 		})
 	}
 }
+
+// A command whose end was lost on the way does nothing, and hides its secrets all the same.
+func TestTruncatedCommand(t *testing.T) {
+	b, _ := vault(t, testutil.ChatConfig{Moderates: true})
+	alice := b.User("alice")
+	for line, want := range map[string]string{
+		"starling rotate api":                 "That is longer than what reaches me, and its end is lost. Nothing was done: say it shorter.",
+		"starling rotate api --token hunter2": "That is longer than what reaches me, and its end is lost. Nothing was done: say it shorter. What you said may hold a secret, and others can read it here. Please delete it, and take the secret for known.",
+	} {
+		b.Chat.Deliver(&adapter.Event{Kind: adapter.KindMessage, User: alice.User, Room: b.Room("#ops"), Text: line, Truncated: true})
+		b.Expect("#ops", want)
+	}
+	b.ExpectSilence()
+}

@@ -238,6 +238,9 @@ func (d *declared) handle(ctx context.Context, r *Request) error {
 	if r.Grant != nil && hashOptions(r.Grant.Options) != r.Grant.Hash {
 		return errors.New("handler: the arguments are not those that were granted")
 	}
+	if r.Event.Truncated && r.Grant == nil { // what is lost might have said something else
+		return &UserError{Text: strings.TrimSpace(adapter.Format("That is longer than what reaches me, and its end is lost. Nothing was done: say it shorter. %s", r.Conceal(ctx)))}
+	}
 	bound, err := d.spec.Bind(ctx, d.input(r))
 	if d.exposed(r, bound, err) {
 		return d.askAgain(ctx, r, bound, err)

@@ -26,7 +26,7 @@ type Held struct {
 	Line    string            `json:"line"`              // what is shown: the exact canonical line, secrets masked
 	Hash    string            `json:"hash"`              // what is agreed to, see Intent.Hash
 	Options map[string]string `json:"options,omitempty"` // the canonical arguments; nil for a route that declares none
-	Secret  bool              `json:"secret,omitempty"`  // some of Options are; they are stored only where the brain is sealed
+	Secret  bool              `json:"secret,omitempty"`  // some of Options are; while they wait they are stored only where the brain is sealed
 	Policy  string            `json:"policy"`
 	Needs   []Consents        `json:"needs,omitempty"`
 	Event   *adapter.Event    `json:"event"` // what was said

@@ -39,7 +39,7 @@ type Question struct {
 	// Delivery of that event; the command runs as a delivery of its own, Delivery#ID.
 	Delivery string    `json:"delivery"`
 	Expires  time.Time `json:"expires"`
-	Secret   bool      `json:"secret,omitempty"` // some of Options are; they are stored only where the brain is sealed
+	Secret   bool      `json:"secret,omitempty"` // some of Options are; while they wait they are stored only where the brain is sealed
 	Rev      uint64    `json:"-"`                // of the stored record
 }
 

@@ -167,7 +167,7 @@ func (t *team) auditRole(ctx context.Context, c roles.Change) error {
 
 func (t *team) auditLink(ctx context.Context, c identity.Change) error {
 	return t.log.Append(ctx, audit.Record{
-		Phase: audit.PhaseRole, Correlation: c.Correlation, Who: audit.PersonOf(c.By), Room: c.Room,
+		Phase: audit.PhaseLink, Correlation: c.Correlation, Who: audit.PersonOf(c.By), Room: c.Room,
 		Command: fmt.Sprintf("link %s %s", c.Action, strings.Join(c.Accounts, " ")), Decision: "allowed",
 	})
 }

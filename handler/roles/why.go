@@ -11,8 +11,9 @@ import (
 // Explainer tells what would become of a command, without running it and without any effect. The guard is one.
 type Explainer interface {
 	// Explain judges line, which is without the bot's name, as if u said it where r was said. steps are the rules in the order
-	// in which they are asked; allowed is the decision, which is the one that would be made when u says it. An error means
-	// that there is no decision; a handler.UserError is shown.
+	// in which they are asked; allowed is the decision, which is the one that would be made when u says it, as far as policy
+	// decides: that a route is switched off (handler/admin) or a limit is reached is another matter. An error means that there
+	// is no decision; a handler.UserError is shown.
 	Explain(ctx context.Context, r *handler.Request, u adapter.User, line string) (steps []Step, allowed bool, err error)
 }
 
