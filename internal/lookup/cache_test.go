@@ -66,6 +66,10 @@ func TestValuesAreBelievedForTheirTime(t *testing.T) {
 		require.Equal(t, "told", v)
 		_, ok = c.Peek("b")
 		require.False(t, ok)
+		time.Sleep(61 * time.Second)
+		_, ok = c.Peek("a")
+		require.False(t, ok, "what was told grows old, too")
+		c.Put("a", "told")
 		c.Forget("a")
 		require.Equal(t, "answer 3", get("a"))
 		seen := map[string]string{}
@@ -160,6 +164,7 @@ func TestBound(t *testing.T) {
 	}
 	_, ok := c.Peek("0")
 	require.True(t, ok, "what is in use stays")
+	require.Zero(t, d.asked)
 	_, ok = c.Peek("7")
 	require.False(t, ok, "what is unused for longest goes")
 }
