@@ -337,7 +337,11 @@ func (x *run) resubmit(ctx context.Context, d *delivery, change func(*runRecord)
 		if err := x.d.commitWith(ctx, change, nil, ops...); err != nil {
 			return err
 		}
-		_, err := b.mailboxes.place(ctx, d)
+		if _, err := b.mailboxes.place(ctx, d); err != nil || !d.durable {
+			return err
+		}
+		_, err := b.keep(d) // the line goes through the store by now
+		b.mailboxes.stored(d.address)
 		return err
 	}
 	d.state = statePlaced

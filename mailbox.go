@@ -101,6 +101,10 @@ func (m *mailboxes) place(ctx context.Context, d *delivery) (inMemory bool, err 
 	}
 	box := m.box(d.address)
 	d.seq = m.nextSeq()
+	if d.notice != "" { // it is about what was just said and not about what waits, and is nowhere stored
+		m.push(box, d)
+		return true, nil
+	}
 	if box.behind && !d.durable && m.refill != nil {
 		d.durable = true // the line goes through the store: whoever comes last must not overtake
 	}
@@ -151,9 +155,9 @@ func (m *mailboxes) box(a adapter.Address) *mailbox {
 func (m *mailboxes) push(box *mailbox, d *delivery) {
 	if d.durable {
 		m.held[place{d.address, d.seq}] = struct{}{}
+		box.last = max(box.last, d.seq) // up to here the store is in memory
 	}
 	box.queue = append(box.queue, d)
-	box.last = max(box.last, d.seq)
 	m.waiting++
 	m.schedule(box)
 }
