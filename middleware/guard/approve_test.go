@@ -42,8 +42,8 @@ func TestApproveByButton(t *testing.T) {
 	require.Equal(t, []string{
 		"asked bob deploy:  " + id, "before carol guard/approve: allowed ", "approved carol deploy: approved " + id,
 		"after carol guard/approve: allowed done", "before bob deploy: allowed ", "after bob deploy: allowed done",
-	}, sorted(w.book.lines()))
-	for _, r := range w.book.all() {
+	}, sorted(w.recorded()))
+	for _, r := range w.records() {
 		if r.Phase == "before" && r.Route == "deploy" {
 			require.Equal(t, key("carol"), r.Approvers[0].Key)
 			require.Equal(t, "roles=deployer approvals=1:sre", r.Rule)
@@ -183,8 +183,8 @@ func denyCancelPending(t *testing.T) {
 	w.Expect("#ops", "@bob canceled "+id+".")
 	require.Zero(t, w.ran.Load())
 	w.ExpectSilence()
-	require.Contains(t, w.book.lines(), "denied carol deploy: denied "+requestID(t, post.Text))
-	require.Contains(t, w.book.lines(), "denied bob deploy: canceled "+id)
+	require.Contains(t, w.recorded(), "denied carol deploy: denied "+requestID(t, post.Text))
+	require.Contains(t, w.recorded(), "denied bob deploy: canceled "+id)
 }
 
 // A request that nobody decides ends, and its asker is told.
@@ -200,7 +200,7 @@ func TestRequestExpires(t *testing.T) {
 		w.User("carol").PressLate(post, "Approve")
 		w.Expect("#ops", "There is no request "+id+" any more: it was decided, or its time is over.")
 		require.Zero(t, w.ran.Load())
-		require.Contains(t, w.book.lines(), "denied  deploy: expired "+id)
+		require.Contains(t, w.recorded(), "denied  deploy: expired "+id)
 	})
 }
 
@@ -289,9 +289,9 @@ func TestOverride(t *testing.T) {
 	require.Contains(t, said, note)
 	require.Contains(t, said, "deployed api to prod")
 	require.EqualValues(t, 1, w.ran.Load())
-	require.Contains(t, w.book.lines(), "breakglass root deploy: override "+id)
-	require.Contains(t, w.book.lines(), "before bob deploy: overridden ")
-	for _, r := range w.book.all() {
+	require.Contains(t, w.recorded(), "breakglass root deploy: override "+id)
+	require.Contains(t, w.recorded(), "before bob deploy: overridden ")
+	for _, r := range w.records() {
 		if r.Phase == "breakglass" {
 			require.Equal(t, "the site is down", r.Error)
 		}

@@ -73,7 +73,7 @@ func TestAttackConsentUnaudited(t *testing.T) {
 	w.ExpectMatch("#ops", "carol agreed to")
 	w.Idle()
 	found := 0
-	for _, r := range w.book.all() {
+	for _, r := range w.records() {
 		if r.Phase == audit.PhaseApproved {
 			found++
 		}
@@ -165,7 +165,7 @@ func TestAttackWhyLeaksSecret(t *testing.T) {
 	}, chat: testutil.ChatConfig{Moderates: true}})
 	said := w.User("bob").Say("#ops", "starling why me rotate api hunter2")
 	w.Idle()
-	out, _ := json.Marshal(w.book.all())
+	out, _ := json.Marshal(w.records())
 	require.NotContains(t, string(out), "hunter2")
 	require.Equal(t, 1, strings.Count(w.Chat.Transcript(), "hunter2"), "in what bob said alone")
 	require.True(t, said.Deleted())
@@ -180,7 +180,7 @@ func TestAttackHearAuditsSecret(t *testing.T) {
 	w.User("bob").Direct("rotate prod-db hunter2")
 	w.Expect("@bob", "rotated")
 	w.Idle()
-	for _, r := range w.book.all() {
+	for _, r := range w.records() {
 		require.NotContains(t, r.Command, "hunter2", r.Route)
 	}
 }
@@ -200,7 +200,7 @@ func TestAttackRuleOnAnswer(t *testing.T) {
 	w.User("bob").Direct("hunter2")
 	w.Expect("@bob", "rotated")
 	w.Idle()
-	for _, r := range w.book.all() {
+	for _, r := range w.records() {
 		require.NotContains(t, r.Command, "hunter2", r.Route)
 	}
 }

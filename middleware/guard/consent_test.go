@@ -272,7 +272,7 @@ func TestSecretsAreNotKept(t *testing.T) {
 		for _, p := range w.Chat.Posts() {
 			require.NotContains(t, p.Text, canary)
 		}
-		require.NotContains(t, fmt.Sprint(w.book.all()), canary)
+		require.NotContains(t, fmt.Sprint(w.records()), canary)
 		require.NotContains(t, w.Log(), canary)
 	}
 	w.User("bob").Direct("login " + canary)

@@ -60,7 +60,7 @@ func TestSecondFactor(t *testing.T) {
 		// Nobody gives one: the asker is told.
 		time.Sleep(6 * time.Minute)
 		w.ExpectMatch("#ops", "was not decided in time, and does not run")
-		for _, line := range w.book.all() {
+		for _, line := range w.records() {
 			require.NotContains(t, line.Command+line.Error, "123456")
 			require.NotContains(t, line.Command+line.Error, "999999")
 		}
@@ -108,7 +108,7 @@ func TestSecondFactorFails(t *testing.T) {
 			w.User("bob").Say("#ops", "starling deploy api")
 			w.ExpectMatch("#ops", c.want)
 			require.Zero(t, w.ran.Load())
-			require.Equal(t, []string{"denied bob deploy: denied "}, w.book.lines())
+			require.Equal(t, []string{"denied bob deploy: denied "}, w.recorded())
 		})
 	}
 }
@@ -156,7 +156,7 @@ func TestEverythingIsAsked(t *testing.T) {
 	w.Idle()
 	require.EqualValues(t, 1, w.ran.Load())
 	var phases []string
-	for _, r := range w.book.all() {
+	for _, r := range w.records() {
 		if r.Route == "deploy" {
 			phases = append(phases, string(r.Phase))
 		}

@@ -39,8 +39,8 @@ func TestRole(t *testing.T) {
 	w.Expect("#ops", "@alice: that needs the role deployer.")
 	require.Equal(t, []string{
 		"before bob deploy: allowed ", "after bob deploy: allowed done", "denied alice deploy: denied ",
-	}, w.book.lines())
-	records := w.book.all()
+	}, w.recorded())
+	records := w.records()
 	require.Equal(t, "deploy api staging --wait 10m", records[0].Command)
 	require.Equal(t, map[string]string{"service": "api", "env": "staging", "wait": "10m"}, records[0].Args)
 	require.Equal(t, "roles=deployer", records[0].Rule)
@@ -56,7 +56,7 @@ func TestRolesFail(t *testing.T) {
 	w.User("bob").Say("#ops", "starling deploy api")
 	w.ExpectMatch("#ops", "I cannot look up now who may do that, so the answer is no")
 	require.Zero(t, w.ran.Load())
-	require.Equal(t, "directory down", w.book.all()[0].Error)
+	require.Equal(t, "directory down", w.records()[0].Error)
 	w.people.break_(nil)
 	w.User("bob").Say("#ops", "starling deploy api")
 	w.Expect("#ops", "deployed api to staging")
@@ -66,7 +66,7 @@ func TestSilent(t *testing.T) {
 	w := newWorld(t, options{guard: func(c *guard.Config) { c.Silent = true }})
 	w.User("alice").Say("#ops", "starling deploy api")
 	w.ExpectSilence()
-	require.Equal(t, []string{"denied alice deploy: denied "}, w.book.lines())
+	require.Equal(t, []string{"denied alice deploy: denied "}, w.recorded())
 }
 
 // What was only overheard is refused in silence, and audited.
@@ -78,7 +78,7 @@ func TestHearIsRefusedInSilence(t *testing.T) {
 	w.ExpectSilence()
 	w.User("bob").Say("#ops", "what is the secret")
 	w.Expect("#ops", "heard")
-	require.Equal(t, []string{"denied alice hear-secret: denied ", "before bob hear-secret: allowed ", "after bob hear-secret: allowed done"}, w.book.lines())
+	require.Equal(t, []string{"denied alice hear-secret: denied ", "before bob hear-secret: allowed ", "after bob hear-secret: allowed done"}, w.recorded())
 }
 
 // build makes a bot of routes and gives what New says.
@@ -256,7 +256,7 @@ func TestHelpShowsWhatIsAllowed(t *testing.T) {
 	p := w.ExpectMatch("#ops", "Ship a service")
 	require.Contains(t, p.Text, "Needs the role deployer.")
 	require.Contains(t, p.Text, "Some arguments ask for more than that.")
-	require.Empty(t, w.book.lines(), "looking is not audited")
+	require.Empty(t, w.recorded(), "looking is not audited")
 	w.User("alice").Say("#ops", "starling deplyo api")
 	w.Expect("#ops", "I don't know that. Type help for what I can do.")
 	w.User("bob").Say("#ops", "starling deplyo api")
@@ -334,8 +334,8 @@ func TestWhenFails(t *testing.T) {
 			w.User("bob").Say("#ops", "starling deploy api")
 			w.ExpectMatch("#ops", "I could not find out what that asks for, so the answer is no")
 			require.Zero(t, w.ran.Load())
-			require.Equal(t, []string{"denied bob deploy: denied "}, w.book.lines())
-			require.NotEmpty(t, w.book.all()[0].Error)
+			require.Equal(t, []string{"denied bob deploy: denied "}, w.recorded())
+			require.NotEmpty(t, w.records()[0].Error)
 		})
 	}
 }
@@ -378,7 +378,7 @@ func TestOutcomes(t *testing.T) {
 			}})
 			w.User("bob").Say("#ops", "starling deploy api")
 			w.Idle()
-			require.Equal(t, []string{"before bob deploy: allowed ", "after bob deploy: allowed " + c.outcome}, w.book.lines())
+			require.Equal(t, []string{"before bob deploy: allowed ", "after bob deploy: allowed " + c.outcome}, w.recorded())
 		})
 	}
 }
@@ -430,7 +430,7 @@ func TestRolesPanic(t *testing.T) {
 	w.User("bob").Say("#ops", "starling deploy api")
 	w.ExpectMatch("#ops", "I cannot look up now who may do that, so the answer is no")
 	require.Zero(t, w.ran.Load())
-	require.Equal(t, "guard: panic: boom", w.book.all()[0].Error)
+	require.Equal(t, "guard: panic: boom", w.records()[0].Error)
 }
 
 // P16: a rule on the values of arguments.

@@ -130,6 +130,20 @@ func (c *codes) Verify(_ context.Context, key, code string) error {
 	return nil
 }
 
+// recorded gives the records in short, when nothing is under way any more.
+func (w *world) recorded() []string {
+	w.t.Helper()
+	w.Idle()
+	return w.book.lines()
+}
+
+// records gives the records, when nothing is under way any more.
+func (w *world) records() []audit.Record {
+	w.t.Helper()
+	w.Idle()
+	return w.book.all()
+}
+
 type deployArgs struct {
 	Service string        `arg:"service"`
 	Env     string        `arg:"env" word:"to" enum:"staging,prod" default:"staging"`
