@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -126,17 +127,18 @@ func TestAttackReactionIsNotShown(t *testing.T) {
 
 // Where buttons are a numbered list, a number agrees to whatever was asked last, and not to what was read.
 func TestAttackNumberAgreesToAnotherRequest(t *testing.T) {
-	f := testutil.NewChat(testutil.ChatConfig{}).Features()
-	f.Buttons = false
-	w := newWorld(t, options{chat: testutil.ChatConfig{Features: f}})
-	w.User("bob").Say("#ops", "starling deploy docs to prod")
-	w.request("#ops") // carol reads this, and types 1; meanwhile
-	w.User("dave").Say("#ops", "starling deploy payments to prod --note evil")
-	w.request("#ops")
-	w.User("carol").Say("#ops", "1")
-	w.Idle()
-	time.Sleep(100 * time.Millisecond)
-	require.Zero(t, w.ran.Load(), "a number was consent")
+	synctest.Test(t, func(t *testing.T) {
+		f := testutil.NewChat(testutil.ChatConfig{}).Features()
+		f.Buttons = false
+		w := newWorld(t, options{chat: testutil.ChatConfig{Features: f}})
+		w.User("bob").Say("#ops", "starling deploy docs to prod")
+		w.request("#ops") // carol reads this, and types 1; meanwhile
+		w.User("dave").Say("#ops", "starling deploy payments to prod --note evil")
+		w.request("#ops")
+		w.User("carol").Say("#ops", "1")
+		w.Idle()
+		require.Zero(t, w.ran.Load(), "a number was consent")
+	})
 }
 
 // Files are not in what is agreed to.
@@ -276,43 +278,47 @@ func TestAttackDenyAfterCrash(t *testing.T) {
 
 // Elevate 150 ms, consent after a longer time.
 func TestAttackFactorAge(t *testing.T) {
-	w := newWorld(t, options{deploy: func(c *handler.Command[deployArgs]) {
-		c.Policy.Elevate = 150 * time.Millisecond
-	}})
-	bob := w.User("bob")
-	bob.Say("#ops", "starling deploy api to prod")
-	w.ExpectMatch("@bob", "To run this")
-	bob.Direct("code 123456")
-	w.ExpectMatch("@bob", "That is right")
-	w.ExpectMatch("#ops", "I have asked you for your second factor")
-	_, post := w.request("#ops")
-	time.Sleep(400 * time.Millisecond)
-	w.User("carol").Press(post, "Approve")
-	w.ExpectMatch("#ops", "all the consent it needs")
-	w.Idle()
-	require.Zero(t, w.ran.Load(), "ran with a factor that is older than the policy allows")
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, options{deploy: func(c *handler.Command[deployArgs]) {
+			c.Policy.Elevate = 5 * time.Minute
+		}})
+		bob := w.User("bob")
+		bob.Say("#ops", "starling deploy api to prod")
+		w.ExpectMatch("@bob", "To run this")
+		bob.Direct("code 123456")
+		w.ExpectMatch("@bob", "That is right")
+		w.ExpectMatch("#ops", "I have asked you for your second factor")
+		_, post := w.request("#ops")
+		time.Sleep(6 * time.Minute)
+		w.User("carol").Press(post, "Approve")
+		w.ExpectMatch("#ops", "all the consent it needs")
+		w.Idle()
+		require.Zero(t, w.ran.Load(), "ran with a factor that is older than the policy allows")
+	})
 }
 
 // Consent is lost when the second factor has become too old meanwhile.
 func TestAttackConsentLostByOldFactor(t *testing.T) {
-	w := newWorld(t, options{deploy: func(c *handler.Command[deployArgs]) {
-		c.Policy.Elevate = 300 * time.Millisecond
-	}})
-	bob := w.User("bob")
-	bob.Direct("code 123456") // before he asks
-	w.ExpectMatch("@bob", "That is right")
-	bob.Say("#ops", "starling deploy api to prod")
-	_, post := w.request("#ops")
-	time.Sleep(400 * time.Millisecond)
-	w.User("carol").Press(post, "Approve")
-	w.ExpectMatch("#ops", "all the consent it needs")
-	w.ExpectMatch("@bob", "To run this")
-	w.codes.mu.Lock()
-	w.codes.right = "654321"
-	w.codes.mu.Unlock()
-	bob.Direct("code 654321")
-	w.ExpectMatch("#ops", "I have asked you for your second factor")
-	w.ExpectMatch("#ops", "deployed api to prod")
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, options{deploy: func(c *handler.Command[deployArgs]) {
+			c.Policy.Elevate = 5 * time.Minute
+		}})
+		bob := w.User("bob")
+		bob.Direct("code 123456") // before he asks
+		w.ExpectMatch("@bob", "That is right")
+		bob.Say("#ops", "starling deploy api to prod")
+		_, post := w.request("#ops")
+		time.Sleep(6 * time.Minute)
+		w.User("carol").Press(post, "Approve")
+		w.ExpectMatch("#ops", "all the consent it needs")
+		w.ExpectMatch("@bob", "To run this")
+		w.codes.mu.Lock()
+		w.codes.right = "654321"
+		w.codes.mu.Unlock()
+		bob.Direct("code 654321")
+		w.ExpectMatch("#ops", "I have asked you for your second factor")
+		w.ExpectMatch("#ops", "deployed api to prod")
+	})
 }
 
 // A role that was taken away opens what is Exclusive for as long as an answer is remembered.
