@@ -41,8 +41,9 @@ campaign-full: ## 200 kills and 50,000 events where the platform recognises a re
 flood: ## 10,000 messages a second from one user and one a second from twenty others
 	$(GO) run ./internal/campaign -flood
 
-soak: ## a million events: does memory grow?
+soak: ## a million events, remembered for a day and for 10 s: does memory grow?
 	$(GO) run ./internal/campaign -soak 1000000 -timeout 30m
+	$(GO) run ./internal/campaign -soak 1000000 -window 10s -timeout 30m
 
 throughput: ## durable events a second on bolt, beside one write for each call
 	$(GO) run ./internal/campaign -throughput

@@ -18,6 +18,10 @@ const (
 	batchBytes = 8 << 20 // and about how many bytes
 )
 
+// dueFill is how full a page of the bucket of expiries is before it is split. They
+// come almost in order, so that a page which was split never fills again.
+const dueFill = 0.95
+
 // The states of a request: the one who moves it away from waiting decides
 // whether it happens.
 const (
@@ -188,7 +192,11 @@ func (s *Store) write(what string, fn func(keys, due *bbolt.Bucket) error) (err 
 			s.broken.Store(&err)
 		}
 	}()
-	err = s.update(func(tx *bbolt.Tx) error { return fn(tx.Bucket(keysName()), tx.Bucket(dueName())) })
+	err = s.update(func(tx *bbolt.Tx) error {
+		due := tx.Bucket(dueName())
+		due.FillPercent = dueFill
+		return fn(tx.Bucket(keysName()), due)
+	})
 	if err != nil && is(err, syscall.EIO) {
 		err = stopped(s.path, err)
 		s.broken.Store(&err)

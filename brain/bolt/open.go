@@ -68,8 +68,12 @@ func openFile(path string, cfg Config) (db *bbolt.DB, file *os.File, err error) 
 		}
 	}()
 	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
-		Timeout:      cfg.LockTimeout,
-		FreelistType: bbolt.FreelistMapType,
+		Timeout: cfg.LockTimeout,
+		// The array takes the first free page that fits. The map takes any,
+		// which leaves no room for the list itself: after 1,000,000 events of a
+		// bot the file had 1.1 GiB instead of 0.26, four fifths of it free, and
+		// a commit took four times as long.
+		FreelistType: bbolt.FreelistArrayType,
 		NoStatistics: true,
 		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
 			// Never O_CREATE: create does that, and an empty file here would

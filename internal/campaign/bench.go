@@ -50,10 +50,19 @@ func (a *inner) Send(_ context.Context, m *adapter.Message) (adapter.Ref, error)
 // watched tells when an event is out of the store.
 type watched struct {
 	brain.Store
-	done func()
+	done   func()
+	window atomic.Int64 // nanoseconds that the mark of an event lives, if not as long as the bot asks for
 }
 
 func (w *watched) Apply(ctx context.Context, ops ...brain.Op) ([]uint64, error) {
+	if window := time.Duration(w.window.Load()); window > 0 {
+		ops = slices.Clone(ops)
+		for i := range ops {
+			if strings.HasPrefix(ops[i].Key, "_/seen/") {
+				ops[i].TTL = window
+			}
+		}
+	}
 	revs, err := w.Store.Apply(ctx, ops...)
 	if err == nil && w.done != nil {
 		for _, op := range ops {
@@ -84,7 +93,7 @@ func newBench(limits starling.Limits, done func(), add func(rt *handler.Router))
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	a := &inner{sink: make(chan adapter.Sink, 1)}
-	store := &watched{disk, done}
+	store := &watched{Store: disk, done: done}
 	rt := handler.NewRouter()
 	add(rt)
 	bot, err := starling.New(starling.Config{Adapters: []adapter.Adapter{a}, Router: rt, Brain: brain.New(store), Limits: limits, Logger: slog.New(slog.DiscardHandler)})
@@ -221,6 +230,8 @@ type soakReport struct {
 	Run        string   `json:"run"`
 	Seconds    float64  `json:"seconds"`
 	Events     int      `json:"events"`
+	Rate       float64  `json:"events_per_second"`
+	Window     float64  `json:"window_seconds,omitempty"` // that an event is remembered for, if not a day
 	HeapAt10   uint64   `json:"heap_at_10_percent"`
 	Heap       uint64   `json:"heap_at_the_end"`
 	Growth     float64  `json:"growth_percent"`
@@ -230,18 +241,20 @@ type soakReport struct {
 }
 
 // soakSlack is what the heap may grow by where five percent of it are less (threats.md, T31). The bot itself takes some two
-// megabytes; bbolt's list of free pages grows with its file, which holds a mark of every event for a day.
+// megabytes; bbolt remembers some bytes of every page of its file, which holds a mark of every event for a day.
 const soakSlack = 8 << 20
 
-// soak handles n events of 64 conversations and compares the heap with that after a tenth of them.
-func soak(ctx context.Context, n int, log io.Writer) (*soakReport, error) {
+// soak handles n events of 64 conversations and compares the heap with that after a tenth of them. With a window, the marks
+// of events end after it: the file then stops growing, as that of a bot does after its first day.
+func soak(ctx context.Context, n int, window time.Duration, log io.Writer) (*soakReport, error) {
 	const conversations, progress = 64, 10
 	begun := time.Now()
 	l, err := newLoad(conversations)
 	if err != nil {
 		return nil, err
 	}
-	rep := &soakReport{Run: "soak", Events: n}
+	l.store.window.Store(int64(window))
+	rep := &soakReport{Run: "soak", Events: n, Window: window.Seconds()}
 	measure := func() (uint64, int) {
 		var m runtime.MemStats
 		runtime.GC()
@@ -249,24 +262,36 @@ func soak(ctx context.Context, n int, log io.Writer) (*soakReport, error) {
 		runtime.ReadMemStats(&m)
 		return m.HeapAlloc, runtime.NumGoroutine()
 	}
+	var first, last time.Duration // of the tenths
 	for i := range progress {
+		tenth := time.Now()
 		if err := l.offer(ctx, n/progress); err != nil {
 			return nil, errors.Join(err, l.stop())
+		}
+		last = time.Since(tenth)
+		if i == 0 {
+			first = last
 		}
 		heap, routines := measure()
 		if i == 0 {
 			rep.HeapAt10, rep.Goroutines[0] = heap, routines
 		}
 		rep.Heap, rep.Goroutines[1] = heap, routines
-		fmt.Fprintf(log, "%6.1fs %d events, heap %.2f MiB, %d goroutines\n", time.Since(begun).Seconds(), (i+1)*n/progress, float64(heap)/(1<<20), routines)
-	}
-	if info, err := os.Stat(filepath.Join(l.dir, storeName)); err == nil {
+		info, err := os.Stat(filepath.Join(l.dir, storeName))
+		if err != nil {
+			return nil, errors.Join(err, l.stop())
+		}
 		rep.FileMiB = float64(info.Size()) / (1 << 20)
+		fmt.Fprintf(log, "%6.1fs %d events, heap %.2f MiB, %d goroutines, file %.0f MiB\n", time.Since(begun).Seconds(), (i+1)*n/progress, float64(heap)/(1<<20), routines, rep.FileMiB)
 	}
 	rep.Seconds = time.Since(begun).Seconds()
+	rep.Rate = float64(n) / rep.Seconds
 	rep.Growth = (float64(rep.Heap)/float64(rep.HeapAt10) - 1) * 100
 	if rep.Growth > 5 && rep.Heap > rep.HeapAt10+soakSlack {
 		rep.Findings = append(rep.Findings, fmt.Sprintf("the heap grew by %.1f %%, at most 5 were promised", rep.Growth))
+	}
+	if last > 2*first {
+		rep.Findings = append(rep.Findings, fmt.Sprintf("the last tenth took %v, the first %v", last, first))
 	}
 	if rep.Goroutines[1] > rep.Goroutines[0]+10 {
 		rep.Findings = append(rep.Findings, fmt.Sprintf("goroutines grew from %d to %d", rep.Goroutines[0], rep.Goroutines[1]))

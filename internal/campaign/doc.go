@@ -9,7 +9,7 @@
 //	go run ./internal/campaign -kills 20 -events 5000 -rate 500 -seed 1
 //	go run ./internal/campaign -idempotent
 //	go run ./internal/campaign -mutant nofsync        # must fail
-//	go run ./internal/campaign -flood | -soak 1000000 | -throughput
+//	go run ./internal/campaign -flood | -soak 1000000 [-window 10s] | -throughput
 //
 // Fail points, faults and mutants live in what the child puts around the bot (store, adapter, handlers), never in the bot.
 package main

@@ -50,6 +50,7 @@ func parent(args []string) error {
 	floods := fs.Bool("flood", false, "instead: a user floods a room with 10,000 events a second; the others must not wait")
 	floodFor := fs.Duration("flood-for", 10*time.Second, "how long")
 	soaks := fs.Int("soak", 0, "instead: handle so many events, such as 1000000; memory must stay flat")
+	window := fs.Duration("window", 0, "with -soak: forget events after so long, not after a day, so that the file stops growing")
 	speed := fs.Bool("throughput", false, "instead: what durable delivery costs on bolt")
 	fs.StringVar(&s.Dir, "dir", "", "keep store, log and record of sends here; default: a temporary folder, kept when something is found")
 	if err := fs.Parse(args); err != nil {
@@ -79,7 +80,7 @@ func parent(args []string) error {
 		}
 		return conclude(rep, rep.Findings)
 	case *soaks > 0:
-		rep, err := soak(ctx, *soaks, os.Stderr)
+		rep, err := soak(ctx, *soaks, *window, os.Stderr)
 		if err != nil {
 			return err
 		}
