@@ -158,6 +158,29 @@ type Health struct {
 	Gaps int `json:"gaps,omitempty"`
 }
 
+// Status is how the connection to a platform is, in full: what the adapters of platforms give by a method Status, for who
+// runs the bot. It has the text of errors and the ids of rooms, and no secrets.
+type Status struct {
+	Connected  bool
+	Since      time.Time      // of the last change of Connected
+	Reconnects int            // connections that were opened after the first
+	Resumed    int            // of them, those that went on without a loss, where the platform has that
+	LastError  string         // of the last attempt that failed; "" once connected
+	Skew       time.Duration  // the platform's clock minus ours, to about a second
+	Busy       int            // events that found too many waiting: the platform is asked for them again, or they are a gap
+	Waiting    int            // events that wait for the bot now
+	Unknown    map[string]int // events of kinds that are not mapped, or that could not be read
+	// Gaps are spans of which the platform gave not everything back; the last 100.
+	Gaps []Gap
+}
+
+// Gap is a span of which something is lost to the bot.
+type Gap struct {
+	Room     string // "" is all rooms
+	From, To time.Time
+	What     string // what is missing
+}
+
 // Checker tests the adapter's settings against the platform, without running it: tokens, permissions, clocks. The error
 // joins all that is wrong (errors.Join), each with its cure and without secrets; nil if Run would work now.
 type Checker interface {

@@ -22,6 +22,7 @@ import (
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/markdown"
 	"github.com/starlingbot/starling/internal/apiclient"
+	"github.com/starlingbot/starling/internal/health"
 	"github.com/starlingbot/starling/internal/life"
 	"github.com/starlingbot/starling/internal/lookup"
 	"github.com/starlingbot/starling/internal/pace"
@@ -105,7 +106,8 @@ type Adapter struct {
 	places   places
 	answers  answers
 	spoken   spoken
-	health   health
+	health   *health.Keeper
+	empty    atomic.Int64 // messages without their content
 	commands atomic.Pointer[commandSet]
 }
 
@@ -175,6 +177,7 @@ func New(cfg Config) (*Adapter, error) {
 	}
 
 	a := &Adapter{cfg: cfg, log: cfg.Logger.With("adapter", cfg.Name), md: markdown.Discord(), suspect: make(chan struct{}, 1)}
+	a.health = health.New(a.log)
 	a.life = life.New("discord")
 	a.web = apiclient.New(cfg.HTTPClient)
 	a.http = &client{web: a.web, base: cfg.APIURL}
@@ -316,7 +319,7 @@ func (a *Adapter) Run(ctx context.Context, sink adapter.Sink) error {
 		wg.Go(func() { a.keep(ctx, in) })
 		var err error
 		if a.cfg.NoGateway {
-			a.health.set(func(h *Status) { h.Connected, h.Since = true, time.Now() })
+			a.health.Set(func(h *adapter.Status) { h.Connected, h.Since = true, time.Now() })
 			<-ctx.Done()
 		} else {
 			err = a.runSocket(ctx, in)
@@ -326,7 +329,7 @@ func (a *Adapter) Run(ctx context.Context, sink adapter.Sink) error {
 		in.lanes.Wait()
 		wg.Wait()
 		a.savePlaces()
-		a.health.set(func(h *Status) { h.Connected = false })
+		a.health.Set(func(h *adapter.Status) { h.Connected = false })
 		return err
 	})
 }
@@ -343,7 +346,7 @@ const callLimit = 20 * time.Second // of one call that nobody else bounds
 func (a *Adapter) signIn(ctx context.Context) error {
 	if err := retry.Until(ctx, fatal, func(err error, after time.Duration) {
 		a.log.Warn("discord cannot be asked who the bot is; trying again", "error", err, "after", after)
-		a.health.set(func(h *Status) { h.LastError = err.Error() })
+		a.health.Set(func(h *adapter.Status) { h.LastError = err.Error() })
 	}, func() error { return a.identify(ctx) }); err != nil {
 		return err
 	}

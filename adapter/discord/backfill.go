@@ -66,13 +66,13 @@ type gapOf struct {
 func (a *Adapter) newSession(ctx context.Context, in *intake, lost time.Time, servers int) *gapOf {
 	g := &gapOf{number: a.places.freeze(), lost: lost, begin: a.now(), left: servers, loaded: make(chan struct{})}
 	if !lost.IsZero() {
-		a.gap(Gap{From: lost.UTC(), To: g.begin.UTC(), What: "edits, deletions, reactions, commands and clicks: discord began a new session"})
+		a.health.Gap(Gap{From: lost.UTC(), To: g.begin.UTC(), What: "edits, deletions, reactions, commands and clicks: discord began a new session"})
 	}
 	in.fill(func() {
 		first, err := a.places.load(ctx)
 		close(g.loaded)
 		if err != nil && ctx.Err() == nil {
-			a.gap(Gap{From: lost.UTC(), To: g.begin.UTC(), What: "messages: the positions cannot be read: " + err.Error()})
+			a.health.Gap(Gap{From: lost.UTC(), To: g.begin.UTC(), What: "messages: the positions cannot be read: " + err.Error()})
 		}
 		if first {
 			a.places.quiet(idAt(g.begin))
@@ -147,7 +147,7 @@ func (a *Adapter) fillChannel(ctx context.Context, in *intake, g *gapOf, channel
 		_, missed := a.places.begin(channel)
 		a.places.filled(channel, "", true, missed)
 	default:
-		a.gap(Gap{Room: channel, From: g.lost.UTC(), To: g.begin.UTC(), What: "messages: " + err.Error()})
+		a.health.Gap(Gap{Room: channel, From: g.lost.UTC(), To: g.begin.UTC(), What: "messages: " + err.Error()})
 	}
 }
 
@@ -165,7 +165,7 @@ func (a *Adapter) fillRoom(ctx context.Context, in *intake, channel string) erro
 			return err
 		}
 		if cut != "" {
-			a.gap(Gap{Room: channel, From: idTime(after), To: idTime(cut), What: fmt.Sprintf("messages: there were more than %d", maxFill)})
+			a.health.Gap(Gap{Room: channel, From: idTime(after), To: idTime(cut), What: fmt.Sprintf("messages: there were more than %d", maxFill)})
 		}
 		upTo := after
 		for _, r := range list {

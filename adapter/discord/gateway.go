@@ -297,7 +297,7 @@ func (g *gateway) dispatch(ctx context.Context, f *frame) {
 		return
 	case "RESUMED":
 		g.online()
-		a.health.set(func(h *Status) { h.Resumed++ })
+		a.health.Set(func(h *adapter.Status) { h.Resumed++ })
 		a.log.Info("the connection to discord goes on where it ended")
 		return
 	case "GUILD_CREATE":
@@ -346,9 +346,7 @@ func (g *gateway) look(raw json.RawMessage, r *received) {
 	if json.Unmarshal(raw, &m) != nil || !m.withheld() {
 		return
 	}
-	first := false
-	g.a.health.set(func(h *Status) { h.Empty++; first = h.Empty == 1 })
-	if first {
+	if g.a.empty.Add(1) == 1 {
 		g.a.log.Error("a message came without its content: turn on the Message Content Intent on the application's page Bot, and have it in Config.Intents")
 	}
 }
@@ -386,7 +384,7 @@ func (g *gateway) ready(ctx context.Context, f *frame) {
 
 func (g *gateway) online() {
 	g.readyAt = time.Now()
-	g.a.health.set(func(h *Status) { h.Connected, h.Since, h.LastError = true, time.Now(), "" })
+	g.a.health.Set(func(h *adapter.Status) { h.Connected, h.Since, h.LastError = true, time.Now(), "" })
 }
 
 // server takes one of the servers that READY named, one that is available again, or a new one.

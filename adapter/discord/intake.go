@@ -65,7 +65,7 @@ func newIntake(ctx context.Context, a *Adapter, sink adapter.Sink) *intake {
 			ev := j.r.ev
 			return ev.Kind != adapter.KindMessage || ev.Backfilled || !a.places.leave(j.r.channel, full)
 		},
-		Refused: func(job, bool) { a.health.set(func(h *Status) { h.Busy++ }) },
+		Refused: func(job, bool) { a.health.Set(func(h *adapter.Status) { h.Busy++ }) },
 		Hand:    in.hand,
 		Settled: func(j job, safe bool, err error) error {
 			if j.message != "" && safe {
@@ -89,7 +89,7 @@ func (in *intake) live(r *received) {
 	in.offer(r, func(err error) {
 		if errors.Is(err, errBusy) && kind != adapter.KindMessage {
 			now := in.a.now().UTC()
-			in.a.gap(Gap{Room: room, From: now, To: now, What: string(kind) + ": too many events waited for the bot"})
+			in.a.health.Gap(Gap{Room: room, From: now, To: now, What: string(kind) + ": too many events waited for the bot"})
 		}
 	})
 }

@@ -53,7 +53,7 @@ func (a *Adapter) runSocket(ctx context.Context, in *intake) error {
 			return nil
 		}
 		if n > 0 {
-			a.health.set(func(h *Status) { h.Reconnects++ })
+			a.health.Set(func(h *adapter.Status) { h.Reconnects++ })
 		}
 		dialed = time.Now()
 		resumes := sess != nil
@@ -69,7 +69,7 @@ func (a *Adapter) runSocket(ctx context.Context, in *intake) error {
 		if !g.readyAt.IsZero() {
 			lost = time.Now()
 		}
-		a.health.set(func(h *Status) {
+		a.health.Set(func(h *adapter.Status) {
 			if h.Connected {
 				h.Connected, h.Since = false, time.Now()
 			}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/markdown"
+	"github.com/starlingbot/starling/internal/health"
 	"github.com/starlingbot/starling/internal/life"
 	"github.com/starlingbot/starling/internal/lookup"
 	"github.com/starlingbot/starling/internal/replay"
@@ -112,7 +113,7 @@ type Adapter struct {
 	said     texts
 	waiting  waiting
 	once     *replay.Cache // callbacks that came
-	health   health
+	health   *health.Keeper
 	commands atomic.Pointer[map[string]string] // slash command -> command
 }
 
@@ -157,6 +158,7 @@ func New(cfg Config) (*Adapter, error) {
 		return nil, fmt.Errorf("mattermost: %w", err)
 	}
 	a := &Adapter{cfg: cfg, log: cfg.Logger.With("adapter", cfg.Name), suspect: make(chan struct{}, 1), md: markdown.Mattermost(), names: newEmojiNames()}
+	a.health = health.New(a.log)
 	a.life = life.New("mattermost")
 	a.http = newClient(a, cfg.HTTPClient)
 	a.api = a.http.library(cfg.URL, cfg.Token)
@@ -302,7 +304,7 @@ func (a *Adapter) Run(ctx context.Context, sink adapter.Sink) error {
 		in.lanes.Wait()
 		wg.Wait()
 		a.savePlaces()
-		a.health.set(func(h *Status) { h.Connected = false })
+		a.health.Set(func(h *adapter.Status) { h.Connected = false })
 		return err
 	})
 }
@@ -319,7 +321,7 @@ func fatal(err error) bool { return errors.Is(err, adapter.ErrAuth) }
 func (a *Adapter) signIn(ctx context.Context) error {
 	return retry.Until(ctx, fatal, func(err error, after time.Duration) {
 		a.log.Warn("mattermost cannot be asked who the bot is; trying again", "error", err, "after", after)
-		a.health.set(func(h *Status) { h.LastError = err.Error() })
+		a.health.Set(func(h *adapter.Status) { h.LastError = err.Error() })
 	}, func() error { return a.authTest(ctx) })
 }
 

@@ -59,7 +59,7 @@ func (a *Adapter) catchUp(ctx context.Context, in *intake, lost time.Time, gap i
 	err := retry.Few(ctx, fatal, func() (err error) { rooms, err = a.ownRooms(ctx); return err })
 	if err != nil {
 		if ctx.Err() == nil { // else the next start fills it
-			a.gap(Gap{From: lost.UTC(), To: begin.UTC(), What: "everything: the rooms cannot be listed: " + err.Error()})
+			a.health.Gap(Gap{From: lost.UTC(), To: begin.UTC(), What: "everything: the rooms cannot be listed: " + err.Error()})
 			a.places.thaw(gap, nil)
 		}
 		return
@@ -73,7 +73,7 @@ func (a *Adapter) catchUp(ctx context.Context, in *intake, lost time.Time, gap i
 		some, err := a.places.load(ctx, c.Id, from, lost.IsZero())
 		if err != nil {
 			if ctx.Err() == nil {
-				a.gap(Gap{Room: c.Id, From: lost.UTC(), To: begin.UTC(), What: "messages: the position cannot be read: " + err.Error()})
+				a.health.Gap(Gap{Room: c.Id, From: lost.UTC(), To: begin.UTC(), What: "messages: the position cannot be read: " + err.Error()})
 			}
 			continue
 		}
@@ -84,7 +84,7 @@ func (a *Adapter) catchUp(ctx context.Context, in *intake, lost time.Time, gap i
 	a.places.thaw(gap, fill)
 	if !lost.IsZero() {
 		a.log.Info("mattermost is read for what was missed", "rooms", len(fill), "gap", begin.Sub(lost).Round(time.Second))
-		a.gap(Gap{From: lost.UTC(), To: begin.UTC(), What: "reactions, people who came and went, and changes in rooms where nothing was said"})
+		a.health.Gap(Gap{From: lost.UTC(), To: begin.UTC(), What: "reactions, people who came and went, and changes in rooms where nothing was said"})
 	}
 	for _, room := range fill {
 		if err := a.fillRoom(ctx, in, room); err != nil && ctx.Err() == nil {
@@ -149,14 +149,14 @@ func (a *Adapter) fillRoom(ctx context.Context, in *intake, room string) error {
 	list, cut, err := a.read(ctx, room, begin, maxFill, true)
 	if adapter.OutcomeOf(err) == adapter.Refused { // the bot is in it no more
 		whole = true
-		a.gap(Gap{Room: room, From: time.UnixMilli(begin).UTC(), To: a.now().UTC(), What: "messages: " + err.Error()})
+		a.health.Gap(Gap{Room: room, From: time.UnixMilli(begin).UTC(), To: a.now().UTC(), What: "messages: " + err.Error()})
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	if cut > 0 {
-		a.gap(Gap{Room: room, From: time.UnixMilli(begin).UTC(), To: time.UnixMilli(cut).UTC(), What: fmt.Sprintf("messages: there were more than %d", maxFill)})
+		a.health.Gap(Gap{Room: room, From: time.UnixMilli(begin).UTC(), To: time.UnixMilli(cut).UTC(), What: fmt.Sprintf("messages: there were more than %d", maxFill)})
 	}
 	for _, r := range list {
 		ev := r.ev

@@ -1,99 +1,30 @@
 package mattermost
 
-import (
-	"maps"
-	"slices"
-	"sync"
-	"time"
-
-	"github.com/starlingbot/starling/adapter"
-)
+import "github.com/starlingbot/starling/adapter"
 
 // Status is how the connection to Mattermost is, in full.
-type Status struct {
-	Connected  bool
-	Since      time.Time      // of the last change of Connected
-	Reconnects int            // websockets that were opened after the first
-	LastError  string         // of the last attempt that failed; "" once connected
-	Resumed    int            // of them those that went on without a loss
-	Skew       time.Duration  // the server's clock minus ours, to about a second
-	Busy       int            // events that found too many waiting: messages are read again from the history, others are a gap
-	Waiting    int            // events that wait for the bot now
-	Unknown    map[string]int // events of kinds that are not mapped, or that could not be read
-	// Gaps are spans of which Mattermost gave not everything back; the last 100.
-	Gaps []Gap
-}
+type Status = adapter.Status
 
 // Gap is a span of which something is lost to the bot.
-type Gap struct {
-	Room     string // "" is all rooms
-	From, To time.Time
-	What     string // what is missing
-}
-
-const (
-	maxGaps  = 100
-	maxKinds = 200 // unknown kinds counted one by one
-)
-
-type health struct {
-	mu sync.Mutex
-	h  Status
-}
-
-func (h *health) set(f func(*Status)) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	f(&h.h)
-}
+type Gap = adapter.Gap
 
 // Health implements [adapter.HealthReporter].
-func (a *Adapter) Health() adapter.Health {
-	s := a.Status()
-	return adapter.Health{Connected: s.Connected, Since: s.Since.UTC(), Gaps: len(s.Gaps)}
-}
+func (a *Adapter) Health() adapter.Health { return a.health.Health() }
 
 // Status tells how the connection is, in full: errors and rooms too. It may be called at any time.
 func (a *Adapter) Status() Status {
-	a.health.mu.Lock()
-	defer a.health.mu.Unlock()
-	h := a.health.h
-	h.Skew = a.http.web.Skew()
-	h.Unknown = maps.Clone(h.Unknown)
-	h.Gaps = slices.Clone(h.Gaps)
+	s := a.health.Status()
+	s.Skew = a.http.web.Skew()
 	if in := a.intake.Load(); in != nil {
-		h.Waiting = in.lanes.Len()
+		s.Waiting = in.lanes.Len()
 	}
-	return h
+	return s
 }
 
 // odd counts and logs what is not mapped.
 func (a *Adapter) odd(v verdict, kind string) {
-	a.log.Debug("an event is not used", "kind", kind, "why", string(v))
-	if v == ignored {
-		return
+	a.health.Unused(kind, string(v))
+	if v != ignored {
+		a.health.Unknown(kind, v == malformed)
 	}
-	if v == malformed {
-		kind += " (malformed)"
-	}
-	a.health.set(func(h *Status) {
-		if h.Unknown == nil {
-			h.Unknown = map[string]int{}
-		}
-		if _, ok := h.Unknown[kind]; !ok && len(h.Unknown) >= maxKinds {
-			kind = "other"
-		}
-		h.Unknown[kind]++
-	})
-}
-
-// gap reports what is lost.
-func (a *Adapter) gap(g Gap) {
-	a.log.Warn("mattermost cannot give back everything", "room", g.Room, "from", g.From, "to", g.To, "missing", g.What)
-	a.health.set(func(h *Status) {
-		if len(h.Gaps) >= maxGaps {
-			h.Gaps = slices.Delete(h.Gaps, 0, 1)
-		}
-		h.Gaps = append(h.Gaps, g)
-	})
 }

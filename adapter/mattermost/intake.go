@@ -86,7 +86,7 @@ func (in *intake) hear(ctx context.Context, r *received) error { return in.lanes
 // overflow counts an event that found too many waiting. A message is read again from the history; what is in none is a gap.
 func (a *Adapter) overflow(r *received) {
 	ev := r.ev
-	a.health.set(func(h *Status) { h.Busy++ })
+	a.health.Set(func(h *adapter.Status) { h.Busy++ })
 	if r.inHistory() {
 		a.places.heard(ev.Room.ID, ev.MessageID, millisOf(ev.Order), false)
 		return
@@ -95,7 +95,7 @@ func (a *Adapter) overflow(r *received) {
 		return
 	}
 	at := a.now().UTC()
-	a.gap(Gap{Room: ev.Room.ID, From: at, To: at, What: string(ev.Kind) + ": too many events waited for the bot"})
+	a.health.Gap(Gap{Room: ev.Room.ID, From: at, To: at, What: string(ev.Kind) + ": too many events waited for the bot"})
 }
 
 // inHistory tells whether the history of its room gives such an event again.

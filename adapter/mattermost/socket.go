@@ -54,7 +54,7 @@ func (a *Adapter) runSocket(ctx context.Context, in *intake) error {
 			if retry.Pause(ctx, time.Until(begun.Add(max(dialEvery, retry.Jitter(wait))))) != nil {
 				return nil
 			}
-			a.health.set(func(h *Status) { h.Reconnects++ })
+			a.health.Set(func(h *adapter.Status) { h.Reconnects++ })
 		}
 		begun = time.Now()
 		var err error
@@ -77,7 +77,7 @@ func (a *Adapter) runSocket(ctx context.Context, in *intake) error {
 		} else if err != nil && s.dialed {
 			at = link{} // perhaps the server does not like how we want to go on
 		}
-		a.health.set(func(h *Status) {
+		a.health.Set(func(h *adapter.Status) {
 			if h.Connected {
 				h.Connected, h.Since = false, time.Now()
 			}
@@ -281,7 +281,7 @@ func (s *socket) resumed() {
 
 func (s *socket) ready(what string, resumed bool) {
 	s.readyAt = time.Now()
-	s.a.health.set(func(h *Status) {
+	s.a.health.Set(func(h *adapter.Status) {
 		h.Connected, h.Since, h.LastError = true, time.Now(), ""
 		if resumed {
 			h.Resumed++

@@ -19,6 +19,7 @@ import (
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/internal/apiclient"
+	"github.com/starlingbot/starling/internal/health"
 	"github.com/starlingbot/starling/internal/life"
 	"github.com/starlingbot/starling/internal/lookup"
 	"github.com/starlingbot/starling/internal/pace"
@@ -88,7 +89,7 @@ type Adapter struct {
 	index    *lookup.Cache[lookup.Names]
 	pace     *pace.Rooms
 	places   places
-	health   health
+	health   *health.Keeper
 	commands atomic.Pointer[map[string]string] // slash command -> command
 }
 
@@ -152,6 +153,7 @@ func New(cfg Config) (*Adapter, error) {
 	}
 
 	a := &Adapter{cfg: cfg, log: cfg.Logger.With("adapter", cfg.Name), suspect: make(chan struct{}, 1)}
+	a.health = health.New(a.log)
 	a.life = life.New("slack")
 	a.web = apiclient.New(cfg.HTTPClient)
 	a.http = &client{web: a.web}
@@ -271,7 +273,7 @@ func (a *Adapter) Run(ctx context.Context, sink adapter.Sink) error {
 		if a.cfg.AppToken != "" {
 			err = a.runSocket(ctx, in)
 		} else {
-			a.health.set(func(h *Status) { h.Connected, h.Since = true, time.Now() })
+			a.health.Set(func(h *adapter.Status) { h.Connected, h.Since = true, time.Now() })
 			gap := a.places.freeze()
 			wg.Go(func() { a.catchUp(ctx, in, time.Time{}, gap) })
 			<-ctx.Done()
@@ -281,7 +283,7 @@ func (a *Adapter) Run(ctx context.Context, sink adapter.Sink) error {
 		in.lanes.Wait()
 		wg.Wait()
 		a.savePlaces()
-		a.health.set(func(h *Status) { h.Connected = false })
+		a.health.Set(func(h *adapter.Status) { h.Connected = false })
 		return err
 	})
 }
@@ -292,7 +294,7 @@ const callLimit = 20 * time.Second // of one call that nobody else bounds
 func (a *Adapter) signIn(ctx context.Context) error {
 	return retry.Until(ctx, fatal, func(err error, after time.Duration) {
 		a.log.Warn("slack cannot be asked who the bot is; trying again", "error", err, "after", after)
-		a.health.set(func(h *Status) { h.LastError = err.Error() })
+		a.health.Set(func(h *adapter.Status) { h.LastError = err.Error() })
 	}, func() error { return a.authTest(ctx) })
 }
 

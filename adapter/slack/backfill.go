@@ -283,7 +283,7 @@ func (a *Adapter) catchUp(ctx context.Context, in *intake, lost time.Time, gap i
 	err := retry.Few(ctx, fatal, func() (err error) { rooms, err = a.ownRooms(ctx); return err })
 	if err != nil {
 		if ctx.Err() == nil { // else the next start fills it
-			a.gap(Gap{From: lost.UTC(), To: begin.UTC(), What: "everything: the rooms cannot be listed: " + err.Error()})
+			a.health.Gap(Gap{From: lost.UTC(), To: begin.UTC(), What: "everything: the rooms cannot be listed: " + err.Error()})
 			a.places.thaw(gap)
 		}
 		return
@@ -294,7 +294,7 @@ func (a *Adapter) catchUp(ctx context.Context, in *intake, lost time.Time, gap i
 		some, err := a.places.load(ctx, room, now)
 		if err != nil {
 			if ctx.Err() == nil {
-				a.gap(Gap{Room: room, From: lost.UTC(), To: begin.UTC(), What: "messages: the position cannot be read: " + err.Error()})
+				a.health.Gap(Gap{Room: room, From: lost.UTC(), To: begin.UTC(), What: "messages: the position cannot be read: " + err.Error()})
 			}
 			continue
 		}
@@ -305,11 +305,11 @@ func (a *Adapter) catchUp(ctx context.Context, in *intake, lost time.Time, gap i
 	a.places.allLoaded()
 	if len(fill) > 0 && !lost.IsZero() {
 		a.log.Info("slack is read for what was missed", "rooms", len(fill), "gap", begin.Sub(lost).Round(time.Second))
-		a.gap(Gap{From: lost.UTC(), To: begin.UTC(), What: "edits, deletions, reactions, commands and clicks that slack did not deliver again"})
+		a.health.Gap(Gap{From: lost.UTC(), To: begin.UTC(), What: "edits, deletions, reactions, commands and clicks that slack did not deliver again"})
 	}
 	for _, room := range fill {
 		if err := a.fillRoom(ctx, in, room); err != nil && ctx.Err() == nil {
-			a.gap(Gap{Room: room, From: lost.UTC(), To: begin.UTC(), What: "messages: " + err.Error()})
+			a.health.Gap(Gap{Room: room, From: lost.UTC(), To: begin.UTC(), What: "messages: " + err.Error()})
 		}
 	}
 }
@@ -375,7 +375,7 @@ func (a *Adapter) fillRoom(ctx context.Context, in *intake, room string) error {
 		return err
 	}
 	if cut != "" {
-		a.gap(Gap{Room: room, From: stampTime(after), To: stampTime(cut), What: fmt.Sprintf("messages: there were more than %d", maxFill)})
+		a.health.Gap(Gap{Room: room, From: stampTime(after), To: stampTime(cut), What: fmt.Sprintf("messages: there were more than %d", maxFill)})
 	}
 	for _, r := range list {
 		if r.ev.Self {

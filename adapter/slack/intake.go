@@ -53,7 +53,7 @@ func newIntake(ctx context.Context, a *Adapter, sink adapter.Sink) *intake {
 	in.lanes = lanes.New(ctx, lanes.Rules[adapter.Address, job]{
 		Waiting: maxWaiting, Lane: maxLane, Busy: errBusy,
 		Key:     func(j job) (string, adapter.Address) { return j.id, j.r.ev.Address() },
-		Refused: func(job, bool) { a.health.set(func(h *Status) { h.Busy++ }) },
+		Refused: func(job, bool) { a.health.Set(func(h *adapter.Status) { h.Busy++ }) },
 		Hand:    in.hand,
 		Settled: in.settled,
 	})

@@ -40,7 +40,7 @@ func (a *Adapter) runSocket(ctx context.Context, in *intake) error {
 			}
 		}
 		if n > 0 {
-			a.health.set(func(h *Status) { h.Reconnects++ })
+			a.health.Set(func(h *adapter.Status) { h.Reconnects++ })
 		}
 		s := &socket{a: a, in: in, lost: lost}
 		err := s.run(ctx)
@@ -51,7 +51,7 @@ func (a *Adapter) runSocket(ctx context.Context, in *intake) error {
 		if !s.helloAt.IsZero() {
 			lost = time.Now()
 		}
-		a.health.set(func(h *Status) {
+		a.health.Set(func(h *adapter.Status) {
 			if h.Connected {
 				h.Connected, h.Since = false, time.Now()
 			}
@@ -215,7 +215,7 @@ func (s *socket) handle(ctx context.Context, ev socketmode.Event) error {
 	switch ev.Type {
 	case socketmode.EventTypeHello:
 		s.helloAt = time.Now()
-		a.health.set(func(h *Status) { h.Connected, h.Since, h.LastError = true, time.Now(), "" })
+		a.health.Set(func(h *adapter.Status) { h.Connected, h.Since, h.LastError = true, time.Now(), "" })
 		a.log.Info("connected to slack", "connections", ev.Request.NumConnections)
 		s.catchUp(ctx)
 	case socketmode.EventTypeEventsAPI: // the library has taken the envelope apart: that is not done twice
@@ -323,7 +323,7 @@ func (a *Adapter) decode(kind string, payload json.RawMessage) *received {
 		}
 		if outer.Type == "app_rate_limited" {
 			at := time.Unix(outer.Minute, 0).UTC()
-			a.gap(Gap{From: at, To: at.Add(time.Minute), What: "events over Slack's limit of 30,000 an hour"})
+			a.health.Gap(Gap{From: at, To: at.Add(time.Minute), What: "events over Slack's limit of 30,000 an hour"})
 			return nil
 		}
 		return a.decodeEvent(outer.EventID, outer.Event)
