@@ -3,7 +3,7 @@ GO ?= go
 FUZZTIME ?= 20s
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help test race lint fuzz bench build figures campaign campaign-full flood soak throughput
+.PHONY: help test race lint fuzz bench build figures canary campaign campaign-full flood soak throughput
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -50,6 +50,13 @@ throughput: ## durable events a second on bolt, beside one write for each call
 
 figures: ## every test at full scale and with its limits of time, and the figures that they print; alone on the machine
 	@bash -o pipefail -c "STARLING_FIGURES=full $(GO) test -count=1 -p 1 -timeout 60m -v ./... | grep -E '^ +[a-z_]+_test.go:[0-9]+: |^(--- FAIL|FAIL|ok)'"
+
+canary: ## the whole suite at full scale with marked secrets, and a search for them in all that it writes: 500 MB at least (T19)
+	@out=$$(mktemp -d) && mkdir "$$out/test" && status=0; \
+	STARLING_FIGURES=full STARLING_OUTPUTS="$$out" $(GO) test -count=1 -p 1 -timeout 60m -v ./... >"$$out/test/suite.txt" 2>&1 || status=1; \
+	grep -E '^(ok|FAIL|--- FAIL|panic:)' "$$out/test/suite.txt"; \
+	$(GO) run ./internal/canary/search -least "500MB test=5MB logs=80MB posts=150MB audit=100MB kept=30MB bodies=40MB programs=50kB" "$$out" || status=1; \
+	if [ $$status = 0 ]; then rm -r "$$out"; else echo "what was written is in $$out"; fi; exit $$status
 
 bench: ## all benchmarks, allocations reported
 	$(GO) test -run '^$$' -bench . -benchmem ./...

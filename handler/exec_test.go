@@ -27,6 +27,7 @@ import (
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/handler"
+	"github.com/starlingbot/starling/internal/canary"
 )
 
 const helperVar = "STARLING_EXEC_HELPER"
@@ -204,7 +205,7 @@ func TestExecValues(t *testing.T) {
 	}
 	require.Equal(t, []string{"a b", "n", "7", "8", "1.5", "true", "1h30m0s", "2026-01-02T03:04:05Z", "", "-3", "-o=-x", "--force"}, got)
 
-	secret := handler.NewSecret("canary-77aa")
+	secret := handler.NewSecret("cnrymark-77aa")
 	var none *time.Time
 	for want, arg := range map[string]handler.Arg{
 		"argument 3: it is a secret":                         handler.Value(secret),
@@ -224,7 +225,7 @@ func TestExecValues(t *testing.T) {
 	} {
 		_, err := handler.Exec(t.Context(), nil, helper("argv", arg))
 		require.ErrorContains(t, err, want)
-		require.NotContains(t, err.Error(), "canary")
+		require.NotContains(t, err.Error(), "cnrymark")
 	}
 }
 
@@ -274,22 +275,22 @@ func TestT14ExecPaths(t *testing.T) {
 		"the MaxOutput is -1":                         func(p *handler.Program) { p.MaxOutput = -1 },
 		"the MaxOutput is 67108865":                   func(p *handler.Program) { p.MaxOutput = 64<<20 + 1 },
 		"the Grace is negative":                       func(p *handler.Program) { p.Grace = -1 },
-		"both Input and SecretInput":                  func(p *handler.Program) { p.Input, p.SecretInput = "x", handler.NewSecret("canary") },
+		"both Input and SecretInput":                  func(p *handler.Program) { p.Input, p.SecretInput = "x", handler.NewSecret("cnrymark") },
 		"to show Progress takes a Request":            func(p *handler.Program) { p.Progress = true },
-		`"A=B" is no name of an environment variable`: func(p *handler.Program) { p.Env = map[string]string{"A=B": "canary"} },
-		`"" is no name of an environment variable`:    func(p *handler.Program) { p.Env = map[string]string{"": "canary"} },
+		`"A=B" is no name of an environment variable`: func(p *handler.Program) { p.Env = map[string]string{"A=B": "cnrymark"} },
+		`"" is no name of an environment variable`:    func(p *handler.Program) { p.Env = map[string]string{"": "cnrymark"} },
 		"the environment variable A contains NUL": func(p *handler.Program) {
-			p.SecretEnv = map[string]handler.Secret{"A": handler.NewSecret("canary\x00")}
+			p.SecretEnv = map[string]handler.Secret{"A": handler.NewSecret("cnrymark\x00")}
 		},
 		"A is in both Env and SecretEnv": func(p *handler.Program) {
-			p.Env, p.SecretEnv = map[string]string{"A": "canary"}, map[string]handler.Secret{"A": handler.NewSecret("canary")}
+			p.Env, p.SecretEnv = map[string]string{"A": "cnrymark"}, map[string]handler.Secret{"A": handler.NewSecret("cnrymark")}
 		},
 	} {
 		p := ok
 		change(&p)
 		_, err := handler.Exec(t.Context(), nil, p)
 		require.ErrorContains(t, err, want)
-		require.NotContains(t, err.Error(), "canary")
+		require.NotContains(t, err.Error(), "cnrymark")
 	}
 }
 
@@ -321,19 +322,19 @@ func TestExecRefusesCode(t *testing.T) {
 
 // The environment is what is given, and PATH; secrets are neither in errors nor in the log.
 func TestExecEnvironment(t *testing.T) {
-	t.Setenv("STARLING_CANARY", "canary-leak")
+	t.Setenv("STARLING_CANARY", "cnrymark-leak")
 	dir := t.TempDir()
 	p := helper("env")
 	p.Dir = dir
 	p.Env["GIVEN"] = "a b"
-	p.SecretEnv = map[string]handler.Secret{"TOKEN": handler.NewSecret("canary-secret")}
+	p.SecretEnv = map[string]handler.Secret{"TOKEN": handler.NewSecret("cnrymark-secret")}
 	res, err := handler.Exec(t.Context(), nil, p)
 	require.NoError(t, err)
 	got := strings.Split(strings.TrimSpace(res.Stdout.String()), "\n")
 	slices.Sort(got)
 	real, err := filepath.EvalSymlinks(dir)
 	require.NoError(t, err)
-	want := []string{"GIVEN=a b", "PATH=" + os.Getenv("PATH"), "PWD=" + dir, helperVar + "=env", "GORACE=atexit_sleep_ms=0", "TOKEN=canary-secret", "dir " + real}
+	want := []string{"GIVEN=a b", "PATH=" + os.Getenv("PATH"), "PWD=" + dir, helperVar + "=env", "GORACE=atexit_sleep_ms=0", "TOKEN=cnrymark-secret", "dir " + real}
 	got = slices.DeleteFunc(got, func(s string) bool { return s == "PWD="+dir })
 	want = slices.DeleteFunc(want, func(s string) bool { return s == "PWD="+dir }) // some versions of Go add it
 	require.ElementsMatch(t, want, got)
@@ -344,21 +345,21 @@ func TestExecEnvironment(t *testing.T) {
 
 	var log bytes.Buffer
 	r := handler.NewRequest(&adapter.Event{ID: "E1", User: adapter.User{Adapter: "test", ID: "U1"}}, nil)
-	r.Logger = slog.New(slog.NewJSONHandler(&log, nil))
+	r.Logger = slog.New(slog.NewJSONHandler(canary.Also(canary.Logs, &log), nil))
 	p = helper("exit", handler.Value(3))
-	p.SecretEnv = map[string]handler.Secret{"CANARY": handler.NewSecret("canary-secret")}
-	p.SecretInput = handler.NewSecret("canary-input")
+	p.SecretEnv = map[string]handler.Secret{"CANARY": handler.NewSecret("cnrymark-secret")}
+	p.SecretInput = handler.NewSecret("cnrymark-input")
 	res, err = handler.Exec(t.Context(), r, p)
 	var exit *handler.ExitError
 	require.ErrorAs(t, err, &exit)
 	require.Equal(t, handler.ExitError{Program: os.Args[0], Code: 3}, *exit)
 	require.EqualError(t, err, fmt.Sprintf("handler: exec %q: it ended with code 3", os.Args[0]))
 	require.Equal(t, 3, res.Code)
-	require.Contains(t, res.Stderr.String(), "failing with canary canary-secret", "what it prints is its own affair")
+	require.Contains(t, res.Stderr.String(), "failing with canary cnrymark-secret", "what it prints is its own affair")
 	require.Contains(t, log.String(), `"msg":"ran a program"`)
 	require.Contains(t, log.String(), `"code":3`)
 	for _, text := range []string{log.String(), err.Error(), fmt.Sprintf("%v %+v %#v", p, p, p), fmt.Sprintf("%+v %#v", exit, exit)} {
-		require.NotContains(t, text, "canary-")
+		require.NotContains(t, text, "cnrymark-")
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/starlingbot/starling/handler"
+	"github.com/starlingbot/starling/internal/canary"
 )
 
 func TestNewRequest(t *testing.T) {
@@ -26,7 +27,7 @@ func TestRequestLog(t *testing.T) {
 	var out bytes.Buffer
 	rt := handler.NewRouter()
 	rt.Command("ping", "Ping.", func(_ context.Context, r *handler.Request) error {
-		r.Logger = slog.New(slog.NewJSONHandler(&out, nil))
+		r.Logger = slog.New(slog.NewJSONHandler(canary.Also(canary.Logs, &out), nil))
 		r.Log().Info("m", "more", 1)
 		return nil
 	})

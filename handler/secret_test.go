@@ -18,7 +18,7 @@ import (
 
 // T19: a secret shows itself to nobody but Reveal: not by any verb, not inside what holds it, not in a log or an encoding.
 func TestSecretNeverShows(t *testing.T) {
-	const canary = "hunter2"
+	const canary = "cnrymark2"
 	s := handler.NewSecret(canary)
 	type exported struct{ Password handler.Secret }
 	type hidden struct{ password handler.Secret }
@@ -70,7 +70,7 @@ func TestSecretNeverShows(t *testing.T) {
 }
 
 func TestSecretReveal(t *testing.T) {
-	require.Equal(t, "hunter2", handler.NewSecret("hunter2").Reveal())
+	require.Equal(t, "cnrymark2", handler.NewSecret("cnrymark2").Reveal())
 	require.False(t, handler.NewSecret("x").IsZero())
 	require.True(t, handler.NewSecret("").IsZero())
 	require.True(t, handler.Secret{}.IsZero())

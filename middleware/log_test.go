@@ -18,6 +18,7 @@ import (
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/handler"
+	"github.com/starlingbot/starling/internal/canary"
 	"github.com/starlingbot/starling/middleware"
 )
 
@@ -36,7 +37,7 @@ func records(t testing.TB, out *bytes.Buffer) []map[string]any {
 
 func logger(level slog.Level) (*slog.Logger, *bytes.Buffer) {
 	out := new(bytes.Buffer)
-	return slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level})), out
+	return slog.New(slog.NewJSONHandler(canary.Also(canary.Logs, out), &slog.HandlerOptions{Level: level})), out
 }
 
 type brokenError struct{}
@@ -44,7 +45,7 @@ type brokenError struct{}
 func (*brokenError) Error() string { panic("an Error that panics") }
 
 func TestLogOutcomes(t *testing.T) {
-	secret := handler.NewSecret("hunter2")
+	secret := handler.NewSecret("cnrymark2")
 	text := "what was said"
 	for _, c := range []struct {
 		name    string
@@ -107,7 +108,7 @@ func TestLogOutcomes(t *testing.T) {
 						require.NotContains(t, out.String(), text)
 					}
 					require.Equal(t, want, got[0])
-					require.NotContains(t, out.String(), "hunter2")
+					require.NotContains(t, out.String(), "cnrymark2")
 				}
 			})
 		})

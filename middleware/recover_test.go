@@ -21,7 +21,7 @@ func TestRecover(t *testing.T) {
 	require.Equal(t, "boom", p.Value)
 	require.Contains(t, string(p.Stack), "middleware_test.explode", "the stack is that of the panic")
 
-	for _, v := range []any{7, io.EOF, handler.NewSecret("hunter2"), (*handler.PanicError)(nil), nil} {
+	for _, v := range []any{7, io.EOF, handler.NewSecret("cnrymark2"), (*handler.PanicError)(nil), nil} {
 		err = run(middleware.Recover()(panics(v)), request(nil, "bob"))
 		require.ErrorAs(t, err, &p)
 		if v == nil {

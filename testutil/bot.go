@@ -329,6 +329,7 @@ func (b *Bot) end() {
 		}
 		l.cancel()
 	}
+	defer b.recordKept()
 	for _, l := range b.corpses {
 		if inBubble() {
 			<-l.done

@@ -176,6 +176,7 @@ func (c *Conn) Send(ctx context.Context, m *adapter.Message) (adapter.Ref, error
 		return adapter.Ref{}, err
 	}
 	chat := c.chat
+	recordPost("send", m)
 	fail := chat.fail
 	chat.sends++
 	n := chat.sends
@@ -197,6 +198,7 @@ func (c *Conn) Send(ctx context.Context, m *adapter.Message) (adapter.Ref, error
 	if err != nil {
 		return adapter.Ref{}, fmt.Errorf("testutil: send: %w: %w", adapter.ErrInvalid, err)
 	}
+	recordFiles(files)
 	ref, err := c.post(ctx, m, files)
 	if err == nil && after != nil {
 		return adapter.Ref{}, fmt.Errorf("testutil: send: %w", after)
@@ -305,6 +307,7 @@ func (c *Conn) Edit(ctx context.Context, ref adapter.Ref, m *adapter.Message) er
 		return err
 	}
 	defer c.chat.mu.Unlock()
+	recordPost("edit", m)
 	said, err := c.own(ref, "edit")
 	if err != nil {
 		return err
@@ -378,6 +381,7 @@ func (c *Conn) Upload(ctx context.Context, to adapter.Address, f adapter.File) (
 	if err != nil {
 		return adapter.Ref{}, fmt.Errorf("testutil: upload: %w: %w", adapter.ErrInvalid, err)
 	}
+	recordFiles(files)
 	if most := c.chat.cfg.Features.MaxFile; most > 0 && int64(len(files[0].Data)) > most {
 		return adapter.Ref{}, fmt.Errorf("testutil: upload: the file has more than %d bytes: %w", most, adapter.ErrTooLong)
 	}
@@ -491,6 +495,7 @@ func (c *Conn) SetTopic(ctx context.Context, roomID, topic string) error {
 	if r == nil {
 		return fmt.Errorf("testutil: set topic: room %q: %w", roomID, adapter.ErrNotFound)
 	}
+	recordTopic(topic)
 	r.topic = topic
 	c.chat.act(actTopic, &message{room: r, user: c.chat.bot, post: &adapter.Message{}}, topic)
 	return nil
@@ -502,6 +507,7 @@ func (c *Conn) RegisterCommands(ctx context.Context, commands []adapter.CommandS
 		return err
 	}
 	defer c.chat.mu.Unlock()
+	recordCommands(c.chat.commands, commands)
 	c.chat.commands = slices.Clone(commands)
 	return nil
 }

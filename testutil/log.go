@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+
+	"github.com/starlingbot/starling/internal/canary"
 )
 
 // logs keeps what bots log, and writes it into the test's output while the test runs.
@@ -29,6 +31,7 @@ func (l *logOf) silence() {
 
 // Write implements [io.Writer] for a slog handler, which gives a record a call.
 func (l *logOf) Write(p []byte) (int, error) {
+	canary.Write(canary.Logs, p)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all := l.logs

@@ -17,6 +17,7 @@ import (
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/discord"
+	"github.com/starlingbot/starling/internal/canary"
 	"github.com/starlingbot/starling/internal/discordfake"
 )
 
@@ -25,28 +26,28 @@ func TestNew(t *testing.T) {
 	key := strings.Repeat("ab", 32)
 	for want, cfg := range map[string]discord.Config{
 		"Token is empty":                      {},
-		"Token: there is white space":         {Token: "canary.x.y\n"},
+		"Token: there is white space":         {Token: "cnrymark.x.y\n"},
 		"Token: this is a public key":         {Token: key},
-		"perhaps the client secret":           {Token: "canary"},
-		"PublicKeys[0] is not 64 hexadecimal": {Token: "canary.x.y", PublicKeys: []string{"canary"}},
-		"PublicKeys[1] is not 64 hexadecimal": {Token: "canary.x.y", PublicKeys: []string{key, ""}},
-		"NoGateway without":                   {Token: "canary.x.y", NoGateway: true},
-		"Guilds[0] is not the id":             {Token: "canary.x.y", Guilds: []string{"my server"}},
-		"CommandGuild is not the id":          {Token: "canary.x.y", CommandGuild: "my server"},
-		"Config.Name \"No!\"":                 {Name: "No!", Token: "canary.x.y"},
-		"Config.APIURL":                       {Token: "canary.x.y", APIURL: "ftp://x"},
+		"perhaps the client secret":           {Token: "cnrymark"},
+		"PublicKeys[0] is not 64 hexadecimal": {Token: "cnrymark.x.y", PublicKeys: []string{"cnrymark"}},
+		"PublicKeys[1] is not 64 hexadecimal": {Token: "cnrymark.x.y", PublicKeys: []string{key, ""}},
+		"NoGateway without":                   {Token: "cnrymark.x.y", NoGateway: true},
+		"Guilds[0] is not the id":             {Token: "cnrymark.x.y", Guilds: []string{"my server"}},
+		"CommandGuild is not the id":          {Token: "cnrymark.x.y", CommandGuild: "my server"},
+		"Config.Name \"No!\"":                 {Name: "No!", Token: "cnrymark.x.y"},
+		"Config.APIURL":                       {Token: "cnrymark.x.y", APIURL: "ftp://x"},
 	} {
 		a, err := discord.New(cfg)
 		require.Nil(t, a)
 		require.ErrorContains(t, err, want)
-		require.NotContains(t, err.Error(), "canary", "an error shows no secret")
+		require.NotContains(t, err.Error(), "cnrymark", "an error shows no secret")
 	}
-	cfg := discord.Config{Token: "Bot canary.x.y", PublicKeys: []string{key}}
+	cfg := discord.Config{Token: "Bot cnrymark.x.y", PublicKeys: []string{key}}
 	a, err := discord.New(cfg)
 	require.NoError(t, err)
 	require.Equal(t, "discord", a.Name())
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
-		require.NotContains(t, fmt.Sprintf(verb+" "+verb, cfg, a), "canary")
+		require.NotContains(t, fmt.Sprintf(verb+" "+verb, cfg, a), "cnrymark")
 	}
 	require.NoError(t, a.Close())
 	require.NoError(t, a.Close())
@@ -62,7 +63,7 @@ func TestFatal(t *testing.T) {
 		change     func(f *discordfake.Server, cfg *discord.Config)
 		dials      int
 	}{
-		{"token", "copy the new one", adapter.ErrAuth, discordfake.Options{}, func(_ *discordfake.Server, c *discord.Config) { c.Token = "wrong.token.x" }, 0},
+		{"token", "copy the new one", adapter.ErrAuth, discordfake.Options{}, func(_ *discordfake.Server, c *discord.Config) { c.Token = "cnrymark-wrong.token.x" }, 0},
 		{"revoked", "copy the new one", adapter.ErrAuth, discordfake.Options{}, func(f *discordfake.Server, _ *discord.Config) { f.Revoke() }, 0},
 		{"intents", "turn on Server Members Intent and Message Content Intent", adapter.ErrForbidden, discordfake.Options{Flags: -1}, nil, 0},
 		{"one intent", "turn on Message Content Intent on", adapter.ErrForbidden, discordfake.Options{Flags: discordfake.FlagMembers}, nil, 0},
@@ -260,16 +261,16 @@ func TestBounds(t *testing.T) {
 
 // TestSecrets: no token of any kind is in the log, in errors, or in what an adapter prints of itself.
 func TestSecrets(t *testing.T) {
-	bubble(t, discordfake.Options{Token: "CANARY.token.x"}, func(t *testing.T, f *discordfake.Server) {
+	bubble(t, discordfake.Options{Token: "cnrymark.token.x"}, func(t *testing.T, f *discordfake.Server) {
 		var mu sync.Mutex
 		var log bytes.Buffer
 		note := func(v any) {
 			mu.Lock()
 			defer mu.Unlock()
-			fmt.Fprintf(&log, "%v\n", v)
+			fmt.Fprintf(canary.Also(canary.Logs, &log), "%v\n", v)
 		}
 		cfg := configFor(f)
-		cfg.Token = "CANARY.token.x"
+		cfg.Token = "cnrymark.token.x"
 		cfg.Logger = slog.New(slog.NewTextHandler(writer(note), &slog.HandlerOptions{Level: slog.LevelDebug}))
 		e := newEar()
 		a := start(t, f, cfg, e.sink)
@@ -310,7 +311,7 @@ func TestSecrets(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		require.Greater(t, log.Len(), 5000)
-		for _, secret := range []string{"CANARY", "token-", "/webhooks/", "callback", "session1"} {
+		for _, secret := range []string{"cnrymark", "token-", "/webhooks/", "callback", "session1"} {
 			require.NotContains(t, log.String(), secret)
 		}
 	})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/discord"
+	"github.com/starlingbot/starling/internal/canary"
 	"github.com/starlingbot/starling/internal/discordfake"
 	"github.com/starlingbot/starling/testutil/adaptertest"
 )
@@ -28,7 +28,7 @@ const (
 )
 
 // quiet is a logger for tests that do not look at it.
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func quiet() *slog.Logger { return canary.Logger() }
 
 // people fills a fake server.
 func people(f *discordfake.Server) {

@@ -20,7 +20,7 @@ import (
 // quietAdapter is an adapter without a network that knows who it is.
 func quietAdapter(tb testing.TB) *Adapter {
 	tb.Helper()
-	a, err := New(Config{Token: "a.b.c", Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	a, err := New(Config{Token: "cnrymark.b.c", Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	require.NoError(tb, err)
 	a.me.Store(&identity{user: "100000000000000010", app: "100000000000000011", name: "starling"})
 	return a

@@ -19,6 +19,7 @@ import (
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/mattermost"
+	"github.com/starlingbot/starling/internal/canary"
 	fake "github.com/starlingbot/starling/internal/mattermostfake"
 )
 
@@ -97,15 +98,15 @@ func (w lockedWriter) Write(p []byte) (int, error) {
 
 func TestNew(t *testing.T) {
 	t.Parallel()
-	const canary = "canarycanarycanary"
+	const canary = "cnrymarkcnrymark"
 	for want, cfg := range map[string]mattermost.Config{
 		"Config.URL is empty":               {Token: canary},
 		"Config.URL is not an http address": {URL: "ftp://chat.example.com", Token: canary},
-		"without a user":                    {URL: "https://canary:canary@chat.example.com", Token: canary},
+		"without a user":                    {URL: "https://cnrymark:cnrymark@chat.example.com", Token: canary},
 		"Config.Token is empty":             {URL: "https://chat.example.com"},
 		"Config.Token: there is white":      {URL: "https://chat.example.com", Token: canary + "\n"},
 		"Config.CallbackURL":                {URL: "https://chat.example.com", Token: canary, CallbackURL: "bot.example.com"},
-		"Config.Secrets[1] has under 16":    {URL: "https://chat.example.com", Token: canary, Secrets: []string{canary, "canary"}},
+		"Config.Secrets[1] has under 16":    {URL: "https://chat.example.com", Token: canary, Secrets: []string{canary, "cnrymark"}},
 		"Config.CommandTokens[0] is empty":  {URL: "https://chat.example.com", Token: canary, CommandTokens: []string{""}},
 		"Config.HookTokens[1] is empty":     {URL: "https://chat.example.com", Token: canary, HookTokens: []string{canary, " "}},
 		"Config.Name \"No!\"":               {URL: "https://chat.example.com", Token: canary, Name: "No!"},
@@ -120,7 +121,7 @@ func TestNew(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "mattermost", a.Name())
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
-		require.NotContains(t, fmt.Sprintf(verb+" "+verb, cfg, a), "canary")
+		require.NotContains(t, fmt.Sprintf(verb+" "+verb, cfg, a), "cnrymark")
 	}
 	f := a.Features()
 	require.False(t, f.Buttons, "there is no callback address")
@@ -134,7 +135,7 @@ func TestNew(t *testing.T) {
 // TestFatal: a token that does not work ends Run, with the cure; the websocket, whose dial would not fail, is not even tried.
 func TestFatal(t *testing.T) {
 	for name, change := range map[string]func(f *fake.Server, cfg *mattermost.Config){
-		"wrong":   func(_ *fake.Server, c *mattermost.Config) { c.Token = "wrong" },
+		"wrong":   func(_ *fake.Server, c *mattermost.Config) { c.Token = "cnrymark-wrong" },
 		"revoked": func(f *fake.Server, _ *mattermost.Config) { f.Revoke() },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -395,7 +396,7 @@ func TestRedirect(t *testing.T) {
 			asked = append(asked, r.URL.String())
 			return &http.Response{StatusCode: http.StatusFound, Header: http.Header{"Location": {to}}, Body: http.NoBody, Request: r}, nil
 		})}
-		a, err := mattermost.New(mattermost.Config{URL: "https://chat.example.com", Token: "t", HTTPClient: client, Logger: slog.New(slog.DiscardHandler)})
+		a, err := mattermost.New(mattermost.Config{URL: "https://chat.example.com", Token: "cnrymark-t", HTTPClient: client, Logger: slog.New(slog.DiscardHandler)})
 		require.NoError(t, err)
 		require.Error(t, a.Check(t.Context()))
 		require.NotEmpty(t, asked)
@@ -553,24 +554,24 @@ func TestSinkFails(t *testing.T) {
 
 // TestSecrets: neither logs nor errors show a token, a seal or an address that is one.
 func TestSecrets(t *testing.T) {
-	bubble(t, fake.Options{Token: "CANARYTOKEN"}, func(t *testing.T, f *fake.Server) {
-		f.AddCommand("canary", "CANARYCOMMAND", fake.CallbackURL)
+	bubble(t, fake.Options{Token: "cnrymarktoken"}, func(t *testing.T, f *fake.Server) {
+		f.AddCommand("canary", "cnrymarkcommand", fake.CallbackURL)
 		var log bytes.Buffer
 		var mu sync.Mutex
 		cfg := configFor(f)
-		cfg.Token, cfg.Secrets, cfg.CommandTokens = "CANARYTOKEN", []string{"CANARYCANARYCANARY"}, []string{"CANARYCOMMAND"}
-		cfg.Logger = slog.New(slog.NewTextHandler(lockedWriter{&mu, &log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		cfg.Token, cfg.Secrets, cfg.CommandTokens = "cnrymarktoken", []string{"cnrymarkcnrymark"}, []string{"cnrymarkcommand"}
+		cfg.Logger = slog.New(slog.NewTextHandler(canary.Also(canary.Logs, lockedWriter{&mu, &log}), &slog.HandlerOptions{Level: slog.LevelDebug}))
 		e := newEar()
 		a := start(t, f, cfg, e.sink)
 		note := func(err error) {
 			mu.Lock()
 			defer mu.Unlock()
-			fmt.Fprintln(&log, "returned:", err)
+			fmt.Fprintln(canary.Also(canary.Logs, &log), "returned:", err)
 		}
 		require.NoError(t, f.Invoke(alice, ops, "canary", "api"))
 		synctest.Wait()
 		ev := e.heard()[0]
-		require.NotContains(t, string(ev.Raw), "CANARY")
+		require.NotContains(t, string(ev.Raw), "cnrymarkcommand")
 		_, err := a.Send(t.Context(), &adapter.Message{To: to(ops), Text: "sure?", Buttons: []adapter.Button{{Label: "Yes", Command: "y"}}})
 		require.NoError(t, err)
 		require.NoError(t, f.Press(alice, f.Find("sure?")[0].ID, "Yes"))
@@ -598,7 +599,7 @@ func TestSecrets(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		require.Greater(t, log.Len(), 2000)
-		for _, secret := range []string{"CANARY", "hooks/commands", "hook0000", "trigger0"} {
+		for _, secret := range []string{"cnrymark", "hooks/commands", "hook0000", "trigger0"} {
 			require.NotContains(t, log.String(), secret)
 		}
 	})

@@ -71,7 +71,7 @@ func TestRegister(t *testing.T) {
 		for want, c := range map[string]func() ([]string, error){
 			"AdminToken is wrong": func() ([]string, error) {
 				bad := cfg
-				bad.AdminToken = "canary"
+				bad.AdminToken = "cnrymark"
 				return mattermost.Register(t.Context(), bad, nil, url, specs)
 			},
 			"may not manage slash commands": func() ([]string, error) {
@@ -83,7 +83,7 @@ func TestRegister(t *testing.T) {
 				return mattermost.Register(t.Context(), mattermost.Config{URL: f.URL()}, nil, url, specs)
 			},
 			"Config.URL": func() ([]string, error) {
-				return mattermost.Register(t.Context(), mattermost.Config{AdminToken: "x"}, nil, url, specs)
+				return mattermost.Register(t.Context(), mattermost.Config{AdminToken: "cnrymark-x"}, nil, url, specs)
 			},
 			"callback URL": func() ([]string, error) { return mattermost.Register(t.Context(), cfg, nil, "nowhere", specs) },
 			"the team": func() ([]string, error) {
@@ -93,7 +93,7 @@ func TestRegister(t *testing.T) {
 			n := writes()
 			_, err := c()
 			require.ErrorContains(t, err, want)
-			require.NotContains(t, err.Error(), "canary")
+			require.NotContains(t, err.Error(), "cnrymark")
 			require.Equal(t, n, writes())
 		}
 	})

@@ -18,6 +18,7 @@ import (
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/mattermost"
+	"github.com/starlingbot/starling/internal/canary"
 	fake "github.com/starlingbot/starling/internal/mattermostfake"
 )
 
@@ -291,7 +292,7 @@ func TestUnknownEvents(t *testing.T) {
 		var log bytes.Buffer
 		var mu sync.Mutex
 		cfg := configFor(f)
-		cfg.Logger = slog.New(slog.NewTextHandler(lockedWriter{&mu, &log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		cfg.Logger = slog.New(slog.NewTextHandler(canary.Also(canary.Logs, lockedWriter{&mu, &log}), &slog.HandlerOptions{Level: slog.LevelDebug}))
 		e := newEar()
 		a := start(t, f, cfg, e.sink)
 		for range 3 {

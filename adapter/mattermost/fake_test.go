@@ -3,7 +3,6 @@ package mattermost_test
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -16,12 +15,13 @@ import (
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/mattermost"
+	"github.com/starlingbot/starling/internal/canary"
 	fake "github.com/starlingbot/starling/internal/mattermostfake"
 	"github.com/starlingbot/starling/testutil/adaptertest"
 )
 
 // quiet is a logger for tests that do not look at it.
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func quiet() *slog.Logger { return canary.Logger() }
 
 // The people and rooms of the tests.
 var (
@@ -29,7 +29,7 @@ var (
 	ops, dev          = fake.ID("ops"), fake.ID("dev")
 )
 
-const commandToken = "commandtokencommandtokenco"
+const commandToken = "cnrymarkcommandtokencomman"
 
 // people fills a fake server.
 func people(f *fake.Server) {

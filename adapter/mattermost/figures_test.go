@@ -34,7 +34,7 @@ func heap() int64 {
 // quietAdapter is an adapter without a network.
 func quietAdapter(tb testing.TB) *Adapter {
 	tb.Helper()
-	a, err := New(Config{URL: "https://chat.example.com", Token: "t", Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	a, err := New(Config{URL: "https://chat.example.com", Token: "cnrymark-t", Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	require.NoError(tb, err)
 	a.me.Store(&identity{id: fake.Bot, name: "starling"})
 	return a

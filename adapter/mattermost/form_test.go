@@ -108,7 +108,7 @@ func TestOutgoingWebhooks(t *testing.T) {
 				outside := fake.ID("outside")
 				f.AddRoom(fake.Room{ID: outside, Name: "outside", Members: []string{alice}, Outside: true})
 				cfg := configFor(f)
-				cfg.HookTokens = []string{"hooktoken"}
+				cfg.HookTokens = []string{"cnrymarkhooktoken"}
 				e := newEar()
 				a := start(t, f, cfg, e.sink)
 				e.set(func(_ context.Context, ev *adapter.Event) error {
@@ -118,7 +118,7 @@ func TestOutgoingWebhooks(t *testing.T) {
 					}()
 					return nil
 				})
-				hook := &fake.Outgoing{Token: "hooktoken", Words: []string{"starling:"}, JSON: asJSON}
+				hook := &fake.Outgoing{Token: "cnrymarkhooktoken", Words: []string{"starling:"}, JSON: asJSON}
 				f.AddOutgoing(*hook)
 				id, err := f.SayOutside(alice, outside, "starling: ping")
 				require.NoError(t, err)
@@ -135,13 +135,13 @@ func TestOutgoingWebhooks(t *testing.T) {
 				require.Empty(t, f.Pings(&f.Find("hello")[0]))
 				contentType, body := f.HookRequest(hook, alice, outside, id, "starling: ping")
 				require.Equal(t, http.StatusUnauthorized, call(a, contentType, nil, body).Code, "it came before")
-				hook.Token = "x"
+				hook.Token = "cnrymark-x"
 				contentType, body = f.HookRequest(hook, alice, outside, id, "starling: ping")
 				require.Equal(t, http.StatusUnauthorized, call(a, contentType, nil, body).Code)
 				require.Len(t, e.heard(), 1)
 
 				// In a room that the bot is in, both ways bring one event.
-				hook.Token = "hooktoken"
+				hook.Token = "cnrymarkhooktoken"
 				e.set(nil)
 				id, err = f.Say(alice, ops, "starling: twice")
 				require.NoError(t, err)

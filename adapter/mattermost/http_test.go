@@ -59,7 +59,7 @@ func command(t *testing.T, f *fake.Server, change func(url.Values, http.Header))
 func TestCommandTokens(t *testing.T) {
 	bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
 		cfg := configFor(f)
-		cfg.CommandTokens = []string{"thenewtoken", commandToken} // while it is replaced
+		cfg.CommandTokens = []string{"cnrymarkthenewtoken", commandToken} // while it is replaced
 		e := newEar()
 		a := start(t, f, cfg, e.sink)
 		refused := 0
@@ -103,7 +103,7 @@ func TestCommandTokens(t *testing.T) {
 		}
 		wait(4 * time.Minute)
 		require.Equal(t, http.StatusUnauthorized, call(a, formType, h, body).Code)
-		h, body = command(t, f, func(v url.Values, h http.Header) { v.Set("token", "thenewtoken"); h.Del("Authorization") })
+		h, body = command(t, f, func(v url.Values, h http.Header) { v.Set("token", "cnrymarkthenewtoken"); h.Del("Authorization") })
 		require.Equal(t, http.StatusOK, call(a, formType, h, body).Code)
 		ev := e.heard()[0]
 		require.Equal(t, &adapter.Invocation{Command: "deploy", Text: "api"}, ev.Invocation)
@@ -149,7 +149,7 @@ func forged(user string) string {
 func TestClickIsBound(t *testing.T) {
 	bubble(t, fake.Options{SystemAdmin: true}, func(t *testing.T, f *fake.Server) {
 		cfg := configFor(f)
-		cfg.SystemAdmin, cfg.Secrets, cfg.ButtonsFor = true, []string{"the secret of today"}, time.Hour
+		cfg.SystemAdmin, cfg.Secrets, cfg.ButtonsFor = true, []string{"cnrymark of today"}, time.Hour
 		e := newEar()
 		a := start(t, f, cfg, e.sink)
 		ask := func(a *mattermost.Adapter, room, only string) adapter.Ref {
@@ -234,7 +234,7 @@ func TestClickIsBound(t *testing.T) {
 		for _, c := range []struct {
 			secrets []string
 			want    int
-		}{{[]string{"the secret of tomorrow", "the secret of today"}, http.StatusOK}, {[]string{"the secret of tomorrow"}, http.StatusUnauthorized}} {
+		}{{[]string{"cnrymark of tomorrow", "cnrymark of today"}, http.StatusOK}, {[]string{"cnrymark of tomorrow"}, http.StatusUnauthorized}} {
 			cfg.Secrets = c.secrets
 			next := idle(t, cfg)
 			ctx, cancel := context.WithCancel(t.Context())

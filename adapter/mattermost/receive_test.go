@@ -46,7 +46,7 @@ type outcome struct {
 // callbackAdapter is an adapter that knows its message without a network.
 func callbackAdapter(tb testing.TB) *Adapter {
 	tb.Helper()
-	a, err := New(Config{URL: "https://chat.example.com", Token: "t", Secrets: []string{"a secret of tests"}, CommandTokens: []string{"commandtoken"}, HookTokens: []string{"hooktoken"}})
+	a, err := New(Config{URL: "https://chat.example.com", Token: "cnrymark-t", Secrets: []string{"cnrymark: a secret of tests"}, CommandTokens: []string{"commandtoken"}, HookTokens: []string{"hooktoken"}})
 	require.NoError(tb, err)
 	a.me.Store(&identity{id: fake.Bot, name: "starling"})
 	names := map[string]string{"job-list": "job list"}
@@ -352,14 +352,14 @@ func FuzzCallback(f *testing.F) {
 	}
 	f.Add("application/x-www-form-urlencoded", []byte("token=x&command=/deploy&user_id="+fake.ID("alice")))
 	a := callbackAdapter(f)
-	a.cfg.CommandTokens, a.cfg.HookTokens = []string{"notokenofacorpusfile"}, []string{"notokenofacorpusfile"}
+	a.cfg.CommandTokens, a.cfg.HookTokens = []string{"cnrymark-notokenofacorpusfile"}, []string{"cnrymark-notokenofacorpusfile"}
 	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
 		r, err := http.NewRequest(http.MethodPost, "/", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.Header.Set("Content-Type", contentType)
-		if cb, err := a.readCallback(r, body, time.Unix(1_700_000_100, 0)); err == nil && !bytes.Contains(body, []byte("notokenofacorpusfile")) {
+		if cb, err := a.readCallback(r, body, time.Unix(1_700_000_100, 0)); err == nil && !bytes.Contains(body, []byte("cnrymark-notokenofacorpusfile")) {
 			t.Fatalf("%+v", cb)
 		}
 	})

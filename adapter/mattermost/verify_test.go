@@ -63,8 +63,8 @@ func TestTrigger(t *testing.T) {
 // TestSeals: what one kind of seal closes no other opens, and a seal has one form.
 func TestSeals(t *testing.T) {
 	t.Parallel()
-	s := newSealer(Config{Secrets: []string{"the new secret...", "the old secret..."}})
-	old := newSealer(Config{Secrets: []string{"the old secret..."}})
+	s := newSealer(Config{Secrets: []string{"cnrymark, the new secret", "cnrymark, the old secret"}})
+	old := newSealer(Config{Secrets: []string{"cnrymark, the old secret"}})
 	v := sealed{Room: "r", Nonce: "n", Command: "é <&> \x00", Label: "L"}
 	for _, by := range []*sealer{s, old} {
 		text, err := by.seal(sealClick, v)
@@ -87,12 +87,12 @@ func TestSeals(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.open(sealClick, empty)
 	require.ErrorIs(t, err, errSeal, "a seal of nothing")
-	byToken := newSealer(Config{Token: "t"})
+	byToken := newSealer(Config{Token: "cnrymark-t"})
 	text, err = byToken.seal(sealClick, v)
 	require.NoError(t, err)
-	_, err = newSealer(Config{Token: "u"}).open(sealClick, text)
+	_, err = newSealer(Config{Token: "cnrymark-u"}).open(sealClick, text)
 	require.ErrorIs(t, err, errSeal)
-	_, err = newSealer(Config{Secrets: []string{"of the token: u"}}).open(sealClick, text)
+	_, err = newSealer(Config{Secrets: []string{"of the token: cnrymark-u"}}).open(sealClick, text)
 	require.ErrorIs(t, err, errSeal)
 }
 

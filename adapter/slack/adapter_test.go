@@ -18,6 +18,7 @@ import (
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/slack"
+	"github.com/starlingbot/starling/internal/canary"
 	"github.com/starlingbot/starling/internal/slackfake"
 )
 
@@ -101,31 +102,31 @@ func wait(d time.Duration) { <-time.After(d) }
 func TestNew(t *testing.T) {
 	t.Parallel()
 	for want, cfg := range map[string]slack.Config{
-		"BotToken is empty":                {AppToken: "xapp-1-canary"},
-		"this is an app token":             {BotToken: "xapp-canary", AppToken: "xapp-1-canary"},
-		"this is a user token":             {BotToken: "xoxp-canary", AppToken: "xapp-1-canary"},
-		"a bot token starts with xoxb-":    {BotToken: "canary", AppToken: "xapp-1-canary"},
-		"BotToken: there is white space":   {BotToken: "xoxb-canary\n", AppToken: "xapp-1-canary"},
-		"AppToken and Config.SigningSecre": {BotToken: "xoxb-canary"},
-		"AppToken: this is a bot token":    {BotToken: "xoxb-canary", AppToken: "xoxb-canary"},
-		"an app token starts with xapp-":   {BotToken: "xoxb-canary", AppToken: "canary"},
-		"AppToken: there is white space":   {BotToken: "xoxb-canary", AppToken: "xapp-canary "},
-		"SigningSecrets[1] is empty":       {BotToken: "xoxb-canary", SigningSecrets: []string{"canary", ""}},
-		"SigningSecrets[0]: this is a tok": {BotToken: "xoxb-canary", SigningSecrets: []string{"xapp-canary"}},
-		"Config.Name \"No!\"":              {Name: "No!", BotToken: "xoxb-canary", AppToken: "xapp-canary"},
-		"Config.APIURL":                    {BotToken: "xoxb-canary", AppToken: "xapp-canary", APIURL: "ftp://x"},
+		"BotToken is empty":                {AppToken: "xapp-1-cnrymark"},
+		"this is an app token":             {BotToken: "xapp-cnrymark", AppToken: "xapp-1-cnrymark"},
+		"this is a user token":             {BotToken: "xoxp-cnrymark", AppToken: "xapp-1-cnrymark"},
+		"a bot token starts with xoxb-":    {BotToken: "cnrymark", AppToken: "xapp-1-cnrymark"},
+		"BotToken: there is white space":   {BotToken: "xoxb-cnrymark\n", AppToken: "xapp-1-cnrymark"},
+		"AppToken and Config.SigningSecre": {BotToken: "xoxb-cnrymark"},
+		"AppToken: this is a bot token":    {BotToken: "xoxb-cnrymark", AppToken: "xoxb-cnrymark"},
+		"an app token starts with xapp-":   {BotToken: "xoxb-cnrymark", AppToken: "cnrymark"},
+		"AppToken: there is white space":   {BotToken: "xoxb-cnrymark", AppToken: "xapp-cnrymark "},
+		"SigningSecrets[1] is empty":       {BotToken: "xoxb-cnrymark", SigningSecrets: []string{"cnrymark", ""}},
+		"SigningSecrets[0]: this is a tok": {BotToken: "xoxb-cnrymark", SigningSecrets: []string{"xapp-cnrymark"}},
+		"Config.Name \"No!\"":              {Name: "No!", BotToken: "xoxb-cnrymark", AppToken: "xapp-cnrymark"},
+		"Config.APIURL":                    {BotToken: "xoxb-cnrymark", AppToken: "xapp-cnrymark", APIURL: "ftp://x"},
 	} {
 		a, err := slack.New(cfg)
 		require.Nil(t, a)
 		require.ErrorContains(t, err, want)
-		require.NotContains(t, err.Error(), "canary", "an error shows no secret")
+		require.NotContains(t, err.Error(), "cnrymark", "an error shows no secret")
 	}
-	cfg := slack.Config{BotToken: "xoxb-canary", AppToken: "xapp-canary", SigningSecrets: []string{"canary"}}
+	cfg := slack.Config{BotToken: "xoxb-cnrymark", AppToken: "xapp-cnrymark", SigningSecrets: []string{"cnrymark"}}
 	a, err := slack.New(cfg)
 	require.NoError(t, err)
 	require.Equal(t, "slack", a.Name())
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
-		require.NotContains(t, fmt.Sprintf(verb+" "+verb, cfg, a), "canary")
+		require.NotContains(t, fmt.Sprintf(verb+" "+verb, cfg, a), "cnrymark")
 	}
 	require.NoError(t, a.Close())
 	require.NoError(t, a.Close())
@@ -140,8 +141,8 @@ func TestFatal(t *testing.T) {
 		opt        slackfake.Options
 		change     func(f *slackfake.Server, cfg *slack.Config)
 	}{
-		{"bot token", "invalid_auth", adapter.ErrAuth, slackfake.Options{}, func(_ *slackfake.Server, c *slack.Config) { c.BotToken = "xoxb-wrong" }},
-		{"app token", "Config.AppToken is wrong or revoked", adapter.ErrAuth, slackfake.Options{}, func(_ *slackfake.Server, c *slack.Config) { c.AppToken = "xapp-wrong" }},
+		{"bot token", "invalid_auth", adapter.ErrAuth, slackfake.Options{}, func(_ *slackfake.Server, c *slack.Config) { c.BotToken = "xoxb-cnrymark-wrong" }},
+		{"app token", "Config.AppToken is wrong or revoked", adapter.ErrAuth, slackfake.Options{}, func(_ *slackfake.Server, c *slack.Config) { c.AppToken = "xapp-cnrymark-wrong" }},
 		{"revoked", "token_revoked", adapter.ErrAuth, slackfake.Options{}, func(f *slackfake.Server, _ *slack.Config) { f.Revoke() }},
 		{"scope", "reactions:write", adapter.ErrForbidden, slackfake.Options{Scopes: slices.DeleteFunc(slackfake.AllScopes(), func(s string) bool { return s == "reactions:write" })}, nil},
 		{"app scope", "connections:write", adapter.ErrForbidden, slackfake.Options{}, func(f *slackfake.Server, _ *slack.Config) {
@@ -559,7 +560,7 @@ func TestUnknownEvents(t *testing.T) {
 		var log bytes.Buffer
 		var mu sync.Mutex
 		cfg := configFor(f)
-		cfg.Logger = slog.New(slog.NewTextHandler(lockedWriter{&mu, &log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		cfg.Logger = slog.New(slog.NewTextHandler(canary.Also(canary.Logs, lockedWriter{&mu, &log}), &slog.HandlerOptions{Level: slog.LevelDebug}))
 		e := newEar()
 		a := start(t, f, cfg, e.sink)
 		for range 3 {
@@ -613,18 +614,18 @@ func TestInteractionsAgain(t *testing.T) {
 
 // TestSecrets: neither logs nor errors show a token, a signing secret or an address that is one.
 func TestSecrets(t *testing.T) {
-	bubble(t, slackfake.Options{BotToken: "xoxb-CANARY", AppToken: "xapp-CANARY", SigningSecret: "CANARY"}, func(t *testing.T, f *slackfake.Server) {
+	bubble(t, slackfake.Options{BotToken: "xoxb-cnrymark", AppToken: "xapp-cnrymark", SigningSecret: "cnrymark"}, func(t *testing.T, f *slackfake.Server) {
 		var log bytes.Buffer
 		var mu sync.Mutex
 		cfg := configFor(f)
-		cfg.BotToken, cfg.AppToken, cfg.SigningSecrets = "xoxb-CANARY", "xapp-CANARY", []string{"CANARY"}
-		cfg.Logger = slog.New(slog.NewTextHandler(lockedWriter{&mu, &log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		cfg.BotToken, cfg.AppToken, cfg.SigningSecrets = "xoxb-cnrymark", "xapp-cnrymark", []string{"cnrymark"}
+		cfg.Logger = slog.New(slog.NewTextHandler(canary.Also(canary.Logs, lockedWriter{&mu, &log}), &slog.HandlerOptions{Level: slog.LevelDebug}))
 		e := newEar()
 		a := start(t, f, cfg, e.sink)
 		note := func(err error) {
 			mu.Lock()
 			defer mu.Unlock()
-			fmt.Fprintln(&log, "returned:", err)
+			fmt.Fprintln(canary.Also(canary.Logs, &log), "returned:", err)
 		}
 		require.NoError(t, f.Invoke("U1", "C1", "deploy", "api"))
 		synctest.Wait()
@@ -652,7 +653,7 @@ func TestSecrets(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		require.Greater(t, log.Len(), 2000)
-		for _, secret := range []string{"CANARY", "ticket", "/response/", "secret0"} {
+		for _, secret := range []string{"cnrymark", "ticket", "/response/", "secret0"} {
 			require.NotContains(t, log.String(), secret)
 		}
 	})

@@ -3,7 +3,6 @@ package slack_test
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -12,12 +11,13 @@ import (
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/slack"
+	"github.com/starlingbot/starling/internal/canary"
 	"github.com/starlingbot/starling/internal/slackfake"
 	"github.com/starlingbot/starling/testutil/adaptertest"
 )
 
 // quiet is a logger for tests that do not look at it.
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func quiet() *slog.Logger { return canary.Logger() }
 
 // people fills a fake workspace.
 func people(f *slackfake.Server) {
@@ -31,7 +31,7 @@ func people(f *slackfake.Server) {
 // configFor is the configuration of an adapter on a fake.
 func configFor(f *slackfake.Server) slack.Config {
 	return slack.Config{
-		BotToken: "xoxb-fake", AppToken: "xapp-fake", SigningSecrets: []string{"fake-secret"},
+		BotToken: slackfake.BotToken, AppToken: slackfake.AppToken, SigningSecrets: []string{slackfake.SigningSecret},
 		APIURL: f.URL(), HTTPClient: f.Client(), Dialer: f.Dialer(), Logger: quiet(),
 	}
 }

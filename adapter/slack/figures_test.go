@@ -21,7 +21,7 @@ import (
 // quietAdapter is an adapter without a network whose caches know everybody.
 func quietAdapter(tb testing.TB) *Adapter {
 	tb.Helper()
-	a, err := New(Config{BotToken: "xoxb-x", AppToken: "xapp-x", Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	a, err := New(Config{BotToken: "xoxb-cnrymark", AppToken: "xapp-cnrymark", Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	require.NoError(tb, err)
 	a.me.Store(&identity{user: "U0BOT", bot: "B0BOT", team: "T01", name: "starling"})
 	return a

@@ -23,7 +23,7 @@ import (
 func overHTTP(f *slackfake.Server) slack.Config {
 	cfg := configFor(f)
 	cfg.AppToken = ""
-	cfg.SigningSecrets = []string{"fake-secret", "old-secret"}
+	cfg.SigningSecrets = []string{slackfake.SigningSecret, "cnrymark-old-secret"}
 	return cfg
 }
 
@@ -92,7 +92,7 @@ func TestHTTPRefuses(t *testing.T) {
 		cfg := overHTTP(f)
 		early, err := slack.New(cfg)
 		require.NoError(t, err)
-		w := serve(early, slackfake.Request("events_api", payload, "fake-secret", time.Now()))
+		w := serve(early, slackfake.Request("events_api", payload, slackfake.SigningSecret, time.Now()))
 		require.Equal(t, http.StatusServiceUnavailable, w.Code, "before Run: slack keeps it")
 		require.NoError(t, early.Close())
 		a := start(t, f, cfg, e.sink)
@@ -115,41 +115,41 @@ func TestHTTPRefuses(t *testing.T) {
 			{"too old", now.Add(-5*time.Minute - time.Second), false}, {"too far ahead", now.Add(5*time.Minute + time.Second), false},
 			{"the beginning", time.Unix(-1<<62, 0), false}, {"the end", time.Unix(1<<62, 0), false},
 		} {
-			r := slackfake.Request("events_api", payload, "fake-secret", c.at)
+			r := slackfake.Request("events_api", payload, slackfake.SigningSecret, c.at)
 			if c.ok {
 				require.Equal(t, http.StatusOK, serve(a, r).Code, c.what)
 			} else {
 				refused(c.what, r)
 			}
 		}
-		again := slackfake.Request("events_api", payload, "fake-secret", now)
+		again := slackfake.Request("events_api", payload, slackfake.SigningSecret, now)
 		refused("a replay", again)
-		require.Equal(t, http.StatusOK, serve(a, slackfake.Request("events_api", payload, "old-secret", now)).Code, "the secret before")
+		require.Equal(t, http.StatusOK, serve(a, slackfake.Request("events_api", payload, "cnrymark-old-secret", now)).Code, "the secret before")
 		refused("another secret", slackfake.Request("events_api", payload, "wrong", now))
 		refused("no secret", slackfake.Request("events_api", payload, "", now))
 		bare := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("{}"))
 		refused("no headers", bare)
 		for _, stamp := range []string{"", "x", "9223372036854775807", "-9223372036854775808", "99999999999999999999", " 1", "1e9"} {
-			r := slackfake.Request("events_api", payload, "fake-secret", now)
+			r := slackfake.Request("events_api", payload, slackfake.SigningSecret, now)
 			r.Header.Set("X-Slack-Request-Timestamp", stamp)
 			refused("stamp "+stamp, r)
 		}
-		twice := slackfake.Request("events_api", payload, "fake-secret", now.Add(time.Second))
+		twice := slackfake.Request("events_api", payload, slackfake.SigningSecret, now.Add(time.Second))
 		twice.Header.Add("X-Slack-Signature", "v0=00")
 		refused("two signatures", twice)
 
 		require.Equal(t, http.StatusMethodNotAllowed, serve(a, httptest.NewRequest(http.MethodGet, "/", nil)).Code)
 		large := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(make([]byte, 1<<20+1)))
 		require.Equal(t, http.StatusRequestEntityTooLarge, serve(a, large).Code)
-		full := slackfake.Request("events_api", map[string]any{"type": "x", "pad": strings.Repeat("z", 1<<20-30)}, "fake-secret", now)
+		full := slackfake.Request("events_api", map[string]any{"type": "x", "pad": strings.Repeat("z", 1<<20-30)}, slackfake.SigningSecret, now)
 		require.Equal(t, http.StatusOK, serve(a, full).Code, "just under the bound")
 
 		challenge := map[string]any{"type": "url_verification", "challenge": "3eZbrw1aB"}
-		w = serve(a, slackfake.Request("events_api", challenge, "fake-secret", now))
+		w = serve(a, slackfake.Request("events_api", challenge, slackfake.SigningSecret, now))
 		require.Equal(t, "3eZbrw1aB", w.Body.String())
 		refused("an unsigned challenge", slackfake.Request("events_api", challenge, "wrong", now))
-		require.Equal(t, http.StatusOK, serve(a, slackfake.Request("slash_commands", map[string]any{"ssl_check": "1"}, "fake-secret", now)).Code)
-		require.Equal(t, http.StatusOK, serve(a, slackfake.Request("events_api", map[string]any{"type": "event_callback", "event": map[string]any{"type": "from_tomorrow"}}, "fake-secret", now)).Code)
+		require.Equal(t, http.StatusOK, serve(a, slackfake.Request("slash_commands", map[string]any{"ssl_check": "1"}, slackfake.SigningSecret, now)).Code)
+		require.Equal(t, http.StatusOK, serve(a, slackfake.Request("events_api", map[string]any{"type": "event_callback", "event": map[string]any{"type": "from_tomorrow"}}, slackfake.SigningSecret, now)).Code)
 		require.Len(t, e.heard(), 1, "one event, however often it was signed")
 	})
 }
@@ -164,7 +164,7 @@ func TestRejected(t *testing.T) {
 		payload := map[string]any{"type": "event_callback", "event_id": "Ev1", "event": map[string]any{
 			"type": "message", "user": "U1", "text": "hello", "ts": "1700000000.000100", "channel": "C1", "channel_type": "channel"}}
 		for i := range 2 {
-			r := slackfake.Request("events_api", payload, "fake-secret", time.Now().Add(time.Duration(i)*time.Second))
+			r := slackfake.Request("events_api", payload, slackfake.SigningSecret, time.Now().Add(time.Duration(i)*time.Second))
 			require.Equal(t, http.StatusOK, serve(a, r).Code)
 		}
 		require.Len(t, e.heard(), 1)
@@ -174,9 +174,9 @@ func TestRejected(t *testing.T) {
 // TestNoSecretsNoHTTP: without signing secrets nothing gets in.
 func TestNoSecretsNoHTTP(t *testing.T) {
 	t.Parallel()
-	a, err := slack.New(slack.Config{BotToken: "xoxb-x", AppToken: "xapp-x", Logger: quiet()})
+	a, err := slack.New(slack.Config{BotToken: "xoxb-cnrymark", AppToken: "xapp-cnrymark", Logger: quiet()})
 	require.NoError(t, err)
-	for _, secret := range []string{"", "fake-secret"} {
+	for _, secret := range []string{"", slackfake.SigningSecret} {
 		require.Equal(t, http.StatusUnauthorized, serve(a, slackfake.Request("events_api", map[string]any{}, secret, time.Now())).Code)
 	}
 	require.NoError(t, a.Close())

@@ -232,7 +232,7 @@ func FuzzRender(f *testing.F) {
 		f.Add(s, false)
 		f.Add(s, true)
 	}
-	a, err := New(Config{BotToken: "xoxb-x", AppToken: "xapp-x"})
+	a, err := New(Config{BotToken: "xoxb-cnrymark", AppToken: "xapp-cnrymark"})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -264,7 +264,7 @@ func FuzzRender(f *testing.F) {
 
 func TestSplit(t *testing.T) {
 	t.Parallel()
-	a, err := New(Config{BotToken: "xoxb-x", AppToken: "xapp-x"})
+	a, err := New(Config{BotToken: "xoxb-cnrymark", AppToken: "xapp-cnrymark"})
 	require.NoError(t, err)
 	render := func(text string) (texts []string) {
 		parts, err := a.Render(&adapter.Message{To: adapter.Address{Room: "C1"}, Text: text})

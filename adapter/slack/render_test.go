@@ -452,7 +452,7 @@ func TestFilesStream(t *testing.T) {
 	answer := func(body string) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body))}, nil
 	}
-	cfg := slack.Config{BotToken: "xoxb-1", AppToken: "xapp-1", APIURL: "https://slack.example/api/", Logger: quiet(), HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+	cfg := slack.Config{BotToken: "xoxb-cnrymark", AppToken: "xapp-cnrymark", APIURL: "https://slack.example/api/", Logger: quiet(), HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 		switch r.URL.Path {
 		case "/api/files.getUploadURLExternal":
 			return answer(`{"ok":true,"upload_url":"https://slack.example/upload/1","file_id":"F1"}`)
@@ -491,7 +491,7 @@ func TestFilesStream(t *testing.T) {
 // TestSplitCases are S9 to S14 with the limit of this platform.
 func TestSplitCases(t *testing.T) {
 	t.Parallel()
-	a, err := slack.New(slack.Config{BotToken: "xoxb-1", AppToken: "xapp-1", Logger: quiet()})
+	a, err := slack.New(slack.Config{BotToken: "xoxb-cnrymark", AppToken: "xapp-cnrymark", Logger: quiet()})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, a.Close()) }()
 	split := func(text string) (wire []string) {

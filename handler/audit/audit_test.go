@@ -19,22 +19,37 @@ import (
 	"github.com/starlingbot/starling/brain/memory"
 	"github.com/starlingbot/starling/handler"
 	"github.com/starlingbot/starling/handler/audit"
+	"github.com/starlingbot/starling/internal/canary"
 )
 
 var ctx = context.Background()
 
-const testKey = "a key of at least thirty-two bytes for tests"
+const testKey = "cnrymark: a key of at least thirty-two bytes for tests"
 
 // open makes a log in the namespace "audit" of a store; the test closes it.
 func open(t testing.TB, s brain.Store, change ...func(*audit.Config)) *audit.Log {
 	t.Helper()
-	cfg := audit.Config{Brain: brain.New(s).Namespace("audit"), Key: handler.NewSecret(testKey), Logger: slog.New(slog.DiscardHandler)}
+	cfg := audit.Config{Brain: brain.New(s).Namespace("audit"), Key: handler.NewSecret(testKey), Logger: canary.Logger()}
 	for _, f := range change {
 		f(&cfg)
 	}
 	l, err := audit.New(cfg)
 	require.NoError(t, err)
+	if canary.On() {
+		t.Cleanup(func() { recorded(s) })
+	}
 	return l
+}
+
+// recorded writes what is in the log into the outputs.
+func recorded(s brain.Store) {
+	for e, err := range s.List(ctx, "") {
+		if err != nil { // it was closed, or fails on purpose
+			canary.Write(canary.Audit, fmt.Appendf(nil, "not read: %v\n", err))
+			return
+		}
+		canary.Write(canary.Audit, fmt.Appendf(nil, "%s %s\n", e.Key, e.Value))
+	}
 }
 
 func closed(t testing.TB, l *audit.Log) {
@@ -326,7 +341,7 @@ func TestKeysChange(t *testing.T) {
 	l := open(t, m)
 	appended(t, l, 3)
 	closed(t, l)
-	newKey := handler.NewSecret("another key of at least thirty-two bytes")
+	newKey := handler.NewSecret("cnrymark: another key of at least thirty-two bytes")
 	both := open(t, m, func(c *audit.Config) { c.Key, c.OldKeys = newKey, []handler.Secret{c.Key} })
 	appended(t, both, 3)
 	closed(t, both)
@@ -391,7 +406,7 @@ func (c counting) WithGroup(string) slog.Handler              { return c }
 
 // No form of a handler.Secret gives its value to the log, the brain or a sink; nor does the log show its key.
 func TestSecrets(t *testing.T) {
-	const canary = "canary-9b1d7e"
+	const canary = "cnrymark-9b1d7e"
 	secret := handler.NewSecret(canary)
 	m := memory.New()
 	var out strings.Builder
@@ -411,7 +426,7 @@ func TestSecrets(t *testing.T) {
 		out.Write(e.Value)
 	}
 	require.Contains(t, out.String(), "login [secret]")
-	for _, s := range []string{canary, fmt.Sprintf("%x", canary), testKey[:10], fmt.Sprint([]byte(testKey[:10]))[1:30], "0x61, 0x20, 0x6b"} {
+	for _, s := range []string{canary, fmt.Sprintf("%x", canary), testKey[:10], fmt.Sprint([]byte(testKey[:10]))[1:30], "0x63, 0x6e, 0x72"} {
 		require.NotContains(t, out.String(), s)
 	}
 }

@@ -24,7 +24,7 @@ func newForge(t *testing.T) *forge {
 	t.Helper()
 	ctx := context.Background()
 	s := memory.New()
-	cfg := Config{Brain: brain.New(s).Namespace("audit"), Key: handler.NewSecret("a key of at least thirty-two bytes for tests"), Logger: slog.New(slog.DiscardHandler)}
+	cfg := Config{Brain: brain.New(s).Namespace("audit"), Key: handler.NewSecret("cnrymark: a key of at least thirty-two bytes for tests"), Logger: slog.New(slog.DiscardHandler)}
 	l, err := New(cfg)
 	require.NoError(t, err)
 	for i := range 5 {

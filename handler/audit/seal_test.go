@@ -11,7 +11,7 @@ import (
 
 // FuzzOpen: no line opens but the one that was signed, as the kind that it was signed as, and nothing panics.
 func FuzzOpen(f *testing.F) {
-	r, err := newRing(handler.NewSecret("a key of at least thirty-two bytes for tests"), nil)
+	r, err := newRing(handler.NewSecret("cnrymark: a key of at least thirty-two bytes for tests"), nil)
 	require.NoError(f, err)
 	line, hash, err := r.sign(kindRecord, &Record{Writer: "w", Seq: 1, Phase: PhaseBefore})
 	require.NoError(f, err)

@@ -149,7 +149,7 @@ func TestT35ExchangedValuesAreFound(t *testing.T) {
 // Another key cannot add, and one kind of line does not pass for another.
 func TestForgedRecords(t *testing.T) {
 	m := memory.New()
-	forger := open(t, m, func(c *audit.Config) { c.Key = handler.NewSecret("the forger's key of thirty-two bytes") })
+	forger := open(t, m, func(c *audit.Config) { c.Key = handler.NewSecret("cnrymark: the forger's key of thirty-two bytes") })
 	appended(t, forger, 3)
 	closed(t, forger)
 	l := open(t, m)

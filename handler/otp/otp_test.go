@@ -26,6 +26,7 @@ import (
 	"github.com/starlingbot/starling/brain/memory"
 	"github.com/starlingbot/starling/brain/sealed"
 	"github.com/starlingbot/starling/handler/otp"
+	"github.com/starlingbot/starling/internal/canary"
 	"github.com/starlingbot/starling/internal/totp"
 )
 
@@ -33,8 +34,8 @@ var ctx = context.Background()
 
 const (
 	alice = "slack/T1/U1"
-	keyA  = "a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
-	keyB  = "b:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
+	keyA  = "a:Y25yeW1hcmstc2VhbGVkLWtleS1udW1iZXItb25lLXg="
+	keyB  = "b:Y25yeW1hcmstc2VhbGVkLWtleS1udW1iZXItdHdvLXg="
 )
 
 func open(t testing.TB, s brain.Store, keys string) *otp.OTP {
@@ -60,6 +61,7 @@ func enrol(t testing.TB, o *otp.OTP, user string) app {
 	require.NoError(t, err)
 	secret, err := totp.ParseText(e.Text.Reveal())
 	require.NoError(t, err)
+	canary.Watch(secret)
 	a := app{secret}
 	require.NoError(t, o.Confirm(ctx, user, a.code(0)))
 	return a

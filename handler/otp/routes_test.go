@@ -19,6 +19,7 @@ import (
 	"github.com/starlingbot/starling/handler"
 	"github.com/starlingbot/starling/handler/otp"
 	"github.com/starlingbot/starling/handler/roles"
+	"github.com/starlingbot/starling/internal/canary"
 	"github.com/starlingbot/starling/middleware/guard"
 	"github.com/starlingbot/starling/testutil"
 )
@@ -64,6 +65,7 @@ func (d *desk) enrol(user *testutil.User) app {
 	}
 	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(text)
 	require.NoError(d.t, err)
+	canary.Watch(secret, canary.Posts) // a picture and a text in private
 	return app{secret}
 }
 

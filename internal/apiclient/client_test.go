@@ -43,15 +43,15 @@ func TestNotSent(t *testing.T) {
 
 	c := apiclient.New(nil)
 	defer c.Close()
-	_, err = c.Do(get(t, "http://"+gone+"/secret-path?token=secret"))
+	_, err = c.Do(get(t, "http://"+gone+"/cnrymark-path?token=cnrymark"))
 	require.ErrorAs(t, err, &unsent)
 	require.True(t, strings.HasPrefix(err.Error(), gone+": "), err)
-	require.NotContains(t, err.Error(), "secret")
+	require.NotContains(t, err.Error(), "cnrymark")
 
-	_, err = c.Do(get(t, cut.URL+"/secret-path?token=secret"))
+	_, err = c.Do(get(t, cut.URL+"/cnrymark-path?token=cnrymark"))
 	require.Error(t, err)
 	require.False(t, errors.As(err, &unsent), "it left, and nobody knows what became of it")
-	require.NotContains(t, err.Error(), "secret")
+	require.NotContains(t, err.Error(), "cnrymark")
 	require.Contains(t, err.Error(), strings.TrimPrefix(cut.URL, "http://"))
 
 	ctx, cancel := context.WithCancel(t.Context())

@@ -127,7 +127,7 @@ func TestSecretsAreMasked(t *testing.T) {
 		Key   string `flag:"key" short:"k" secret:""`
 		N     int    `flag:"n"`
 	}
-	const canary = "hunter2canary"
+	const canary = "cnrymark2canary"
 	forms := []string{
 		"bob " + canary + " --n x", "bob --key " + canary + " --n x", "bob --key=" + canary + " -x", "bob key:" + canary + " n:x", "bob -k" + canary + " n:x",
 		"bob -k " + canary + " -k " + canary, "bob key: " + canary, "bob --kye " + canary, "bob --kye=" + canary, "bob ok " + canary, "bob -" + canary, "bob --" + canary, "bob ok " + canary + " " + canary,

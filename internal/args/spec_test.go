@@ -115,7 +115,7 @@ func TestMistakes(t *testing.T) {
 			H time.Time     `flag:"hh" default:"17:00"`
 			I []string      `flag:"ii" default:"x"`
 			J version       `flag:"jj" default:"1"`
-			K string        `flag:"kk" secret:"" default:"hunter2"`
+			K string        `flag:"kk" secret:"" default:"cnrymark2"`
 			L float64       `flag:"ll" default:"NaN"`
 			M int           `flag:"mm" default:""`
 		}{}, []string{"K: a secret has no default", "A: the default \"x\"", "B: the default \"z\" is wrong: bb is one of x, y", "C: the default", "D: the default", "E: the default", "F: the default", "G: the default", "H: the default", "I: a list has no default", "J: the default \"1\" is wrong: jj: a version is v1.2", "L: the default", "M: the default"}},

@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/starlingbot/starling/internal/canary"
 )
 
 // TestMain is the child where it is asked to be: the campaign starts its own binary.
@@ -31,8 +34,17 @@ func short(t *testing.T, s settings) *report {
 	if s.Settle == 0 {
 		s.Settle = 20 * time.Second
 	}
+	if canary.On() {
+		s.Dir, err = os.MkdirTemp("", "campaign-")
+		require.NoError(t, err)
+	}
 	rep, err := run(context.Background(), s.withDefaults())
 	require.NoError(t, err)
+	if canary.On() {
+		log, err := os.ReadFile(filepath.Join(s.Dir, logName))
+		require.NoError(t, err)
+		canary.Write(canary.Programs, log)
+	}
 	t.Logf("%+v", *rep)
 	t.Cleanup(func() {
 		if rep.Dir != "" && !t.Failed() { // else there is something to look at

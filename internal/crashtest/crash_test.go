@@ -25,6 +25,7 @@ import (
 	"github.com/starlingbot/starling/brain"
 	"github.com/starlingbot/starling/brain/bolt"
 	"github.com/starlingbot/starling/handler"
+	"github.com/starlingbot/starling/internal/canary"
 )
 
 // childDir is the variable that makes the test binary a bot: its folder.
@@ -92,12 +93,12 @@ func startChild(t *testing.T, dir string) *botProcess {
 	require.NoError(t, err)
 	p := &botProcess{t: t, cmd: exec.Command(self), err: &output{}}
 	p.cmd.Env = append(os.Environ(), childDir+"="+dir)
-	p.cmd.Stderr = p.err
+	p.cmd.Stderr = canary.Also(canary.Programs, p.err)
 	p.in, err = p.cmd.StdinPipe()
 	require.NoError(t, err)
 	out, err := p.cmd.StdoutPipe()
 	require.NoError(t, err)
-	p.out = bufio.NewReader(out)
+	p.out = bufio.NewReader(io.TeeReader(out, canary.Writer(canary.Programs)))
 	require.NoError(t, p.cmd.Start())
 	t.Cleanup(func() { _ = p.cmd.Process.Kill(); _ = p.cmd.Wait() })
 	return p

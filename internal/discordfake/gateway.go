@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/starlingbot/starling/internal/canary"
+	"github.com/starlingbot/starling/internal/fakenet"
 )
 
 // event is a dispatch.
@@ -134,6 +137,7 @@ func (c *conn) read() {
 			Op   int             `json:"op"`
 			Data json.RawMessage `json:"d"`
 		}
+		fakenet.RecordFrame(s.Host(), stripFrame(raw))
 		s.mu.Lock()
 		if len(raw) > 4096 || json.Unmarshal(raw, &f) != nil {
 			s.mistake("a frame that Discord refuses: %d bytes", len(raw))
@@ -218,7 +222,7 @@ func (c *conn) identify(data json.RawMessage) {
 		s.seven--
 		c.send(object{"op": 7})
 	default:
-		sess := &session{id: "session" + s.id(), intents: d.Intents, conn: c}
+		sess := &session{id: canary.Mark + "session" + s.id(), intents: d.Intents, conn: c}
 		c.sess = sess
 		s.sessions[sess.id] = sess
 		var guilds []object

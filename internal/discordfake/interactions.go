@@ -10,6 +10,9 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/starlingbot/starling/internal/canary"
+	"github.com/starlingbot/starling/internal/fakenet"
 )
 
 // Interaction is something that the bot is to answer.
@@ -42,7 +45,7 @@ const (
 
 // interact delivers an interaction. It is called with s.mu held.
 func (s *Server) interact(kind int, user string, ch *Channel, data object, message *Message) *Interaction {
-	i := &Interaction{ID: s.id(), Token: "token-" + s.id(), User: user, Channel: ch.ID, Type: kind, Message: message, at: time.Now()}
+	i := &Interaction{ID: s.id(), Token: canary.Mark + "token-" + s.id(), User: user, Channel: ch.ID, Type: kind, Message: message, at: time.Now()}
 	o := object{"id": i.ID, "application_id": AppID, "type": kind, "token": i.Token, "version": 1, "channel_id": ch.ID, "locale": "en-US", "data": data, "entitlements": []object{}}
 	channel := s.channelObject(ch)
 	delete(channel, "permission_overwrites")
@@ -69,7 +72,7 @@ func (s *Server) interact(kind int, user string, ch *Channel, data object, messa
 	})
 	if s.webhook != nil {
 		h := s.webhook
-		s.net.Go(func() { h.ServeHTTP(httptest.NewRecorder(), s.Request(o, time.Now())) })
+		s.net.Go(func() { h.ServeHTTP(fakenet.RecordAnswer(httptest.NewRecorder()), s.Request(o, time.Now())) })
 		return i
 	}
 	s.deliver("INTERACTION_CREATE", 0, o)

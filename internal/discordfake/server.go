@@ -13,6 +13,7 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/starlingbot/starling/internal/await"
+	"github.com/starlingbot/starling/internal/canary"
 	"github.com/starlingbot/starling/internal/fakenet"
 )
 
@@ -21,7 +22,7 @@ const (
 	BotUser = "100000000000000010"
 	AppID   = "100000000000000011"
 	Guild   = "100000000000000001"
-	Token   = "fake.token.x"
+	Token   = canary.Mark + ".token.x"
 )
 
 // The flags of an application that say which privileged intents are turned on.
@@ -142,6 +143,7 @@ func start(opt Options, n *fakenet.Server) *Server {
 		sessions: map[string]*session{}, calls: map[string]int{}, typing: map[string]int{}, remaining: 1000,
 	}
 	s.AddUser(User{ID: BotUser, Name: "starling", Bot: true})
+	n.Record(strip)
 	n.Serve(http.HandlerFunc(s.serve))
 	return s
 }

@@ -23,6 +23,7 @@ type Server struct {
 	wg   sync.WaitGroup
 
 	refusals Faults[struct{}]
+	strip    Strip // nil: requests are not recorded
 
 	mu     sync.Mutex
 	closed bool
@@ -46,6 +47,9 @@ func Listen() (*Server, error) {
 
 // Serve lets h answer from now on, and returns. It is called once, by who made the server, before anything else but Host.
 func (s *Server) Serve(h http.Handler) {
+	if s.strip != nil {
+		h = s.recorded(h)
+	}
 	s.web.Handler = h
 	s.Go(func() { _ = s.web.Serve(s.ln) }) // it ends at Close, which gives the error that counts
 }

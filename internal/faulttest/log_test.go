@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/starlingbot/starling/internal/canary"
 )
 
 // searched gives a log of everything that fails the test when a secret is in it (T19).
@@ -19,7 +21,7 @@ func searched(t *testing.T, secrets ...string) *slog.Logger {
 		require.Empty(t, s.found, "a secret is in the log")
 		t.Logf("T19: %d kB of log, 0 secrets", s.bytes>>10)
 	})
-	return slog.New(slog.NewTextHandler(s, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	return slog.New(slog.NewTextHandler(canary.Also(canary.Logs, s), &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
 type search struct {

@@ -111,8 +111,8 @@ func print(t *testing.T, f figures) {
 }
 
 func config(t *testing.T, f *slackfake.Server) slack.Config {
-	return slack.Config{BotToken: "xoxb-fake", AppToken: "xapp-fake", APIURL: f.URL(), HTTPClient: f.Client(), Dialer: f.Dialer(),
-		Logger: searched(t, "xoxb-fake", "xapp-fake")}
+	return slack.Config{BotToken: slackfake.BotToken, AppToken: slackfake.AppToken, APIURL: f.URL(), HTTPClient: f.Client(), Dialer: f.Dialer(),
+		Logger: searched(t, slackfake.BotToken, slackfake.AppToken)}
 }
 
 // TestSlackCuts is R2 on the fake clock: 20,000 events in 20 rooms, 100 cuts of all sorts, a store that refuses now and

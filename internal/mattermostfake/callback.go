@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/starlingbot/starling/internal/canary"
 )
 
 // Command is a slash command of a team.
@@ -176,7 +178,7 @@ func (s *Server) CommandRequest(user, room, command, text string) (form url.Valu
 	if cmd == nil {
 		return nil, "", errNothing
 	}
-	id := s.id("hook")
+	id := s.id(canary.Mark + "hook")
 	s.hooks[id] = &hook{user: user, channel: room, uses: 5, until: time.Now().Add(30 * time.Minute)}
 	team := s.teams[cmd.Team]
 	return url.Values{"token": {cmd.Token}, "team_id": {team.ID}, "team_domain": {team.Name}, "channel_id": {room}, "channel_name": {r.Name},
@@ -479,7 +481,7 @@ func (s *Server) commandAPI(c *call) (any, *apiError) {
 		if in.Trigger == "help" { // one of the server's own
 			return nil, refuse("api.command.duplicate_trigger.app_error", http.StatusBadRequest)
 		}
-		cmd.ID, cmd.Token = s.id("command"), s.id("token")
+		cmd.ID, cmd.Token = s.id("command"), s.id(canary.Mark+"token")
 		s.commands[cmd.ID] = cmd
 		return cmd.object(), nil
 	}

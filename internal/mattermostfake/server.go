@@ -15,6 +15,7 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/starlingbot/starling/internal/await"
+	"github.com/starlingbot/starling/internal/canary"
 	"github.com/starlingbot/starling/internal/fakenet"
 )
 
@@ -39,8 +40,8 @@ type Options struct {
 
 // The default tokens, and the key of Options.
 const (
-	Token      = "fakebottokenfakebottokenfa"
-	AdminToken = "fakeadmintokenfakeadmintok"
+	Token      = canary.Mark + "fakebottokenfakebo"
+	AdminToken = canary.Mark + "fakeadmintokenfake"
 	callback   = "bot.test" // the host of the bot's own server
 )
 
@@ -156,6 +157,7 @@ func start(opt Options, n *fakenet.Server) *Server {
 	s.AddUser(User{ID: Bot, Name: "starling", Bot: true})
 	s.caller = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: s.back.Dial}}
 	s.back.Serve(http.HandlerFunc(s.serveBack))
+	n.Record(strip)
 	n.Serve(http.HandlerFunc(s.serve))
 	return s
 }
@@ -169,7 +171,7 @@ func (s *Server) serveBack(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "nobody is here", http.StatusBadGateway)
 		return
 	}
-	h.ServeHTTP(w, r)
+	h.ServeHTTP(fakenet.RecordAnswer(w), r)
 }
 
 // SetCallback puts the bot's handler where [CallbackURL] points; nil takes it away.

@@ -287,6 +287,7 @@ func (c *socket) read() {
 		if err != nil {
 			break
 		}
+		fakenet.RecordFrame(c.s.Host(), stripFrame(data))
 		if c.s.isHung() {
 			continue
 		}

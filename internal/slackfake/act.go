@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/starlingbot/starling/internal/canary"
 )
 
 var errNothing = errors.New("slackfake: no such thing")
@@ -148,7 +150,7 @@ func (s *Server) person(user string) object {
 }
 
 func (s *Server) responseURL(room, user string) string {
-	return fmt.Sprintf("http://%s/response/%s/%s/%s", s.net.Host(), room, user, s.id("secret"))
+	return fmt.Sprintf("http://%s/response/%s/%s/%s", s.net.Host(), room, user, s.id(canary.Mark+"secret"))
 }
 
 // Press presses a button.
@@ -174,7 +176,7 @@ func (s *Server) Press(user, room, ts, label string) error {
 		name = "directmessage"
 	}
 	s.enqueue(&envelope{ID: s.id("env"), Kind: "interactive", EventID: s.id("act"), payload: object{
-		"type": "block_actions", "token": "verification-token", "team": object{"id": s.team, "domain": "fake"}, "user": s.person(user),
+		"type": "block_actions", "token": verificationToken, "team": object{"id": s.team, "domain": "fake"}, "user": s.person(user),
 		"api_app_id": AppID, "trigger_id": s.trigger(user), "response_url": s.responseURL(room, user),
 		"container": object{"type": "message", "message_ts": ts, "channel_id": room, "is_ephemeral": m.Only != ""},
 		"channel":   object{"id": room, "name": name}, "message": s.messageObject(m, false),
@@ -198,7 +200,7 @@ func (s *Server) Invoke(user, room, command, text string) error {
 		name = "directmessage"
 	}
 	s.enqueue(&envelope{ID: s.id("env"), Kind: "slash_commands", EventID: s.id("cmd"), payload: object{
-		"token": "verification-token", "team_id": s.team, "team_domain": "fake", "channel_id": room, "channel_name": name,
+		"token": verificationToken, "team_id": s.team, "team_domain": "fake", "channel_id": room, "channel_name": name,
 		"user_id": user, "user_name": u.Name, "command": "/" + command, "text": escape(text), "api_app_id": AppID, "is_enterprise_install": "false",
 		"response_url": s.responseURL(room, user), "trigger_id": s.trigger(user),
 	}})

@@ -12,12 +12,20 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/starlingbot/starling/internal/await"
+	"github.com/starlingbot/starling/internal/canary"
 	"github.com/starlingbot/starling/internal/fakenet"
+)
+
+// The secrets of a workspace where Options name none.
+const (
+	BotToken      = "xoxb-" + canary.Mark + "-bot"
+	AppToken      = "xapp-" + canary.Mark + "-app"
+	SigningSecret = canary.Mark + "-signing"
 )
 
 // Options say what the workspace is like. The zero value is ready.
 type Options struct {
-	BotToken, AppToken, SigningSecret string   // default xoxb-fake, xapp-fake and "fake-secret"
+	BotToken, AppToken, SigningSecret string   // default [BotToken], [AppToken] and [SigningSecret]
 	Scopes                            []string // of the bot token; nil: every scope there is
 	// Retry is when an event that was not acknowledged is delivered again, each counted from the attempt before; default
 	// at once, 1 min, 5 min. AckWithin is how long an acknowledgement may take; default 3 s.
@@ -92,9 +100,9 @@ func start(opt Options, n *fakenet.Server) *Server {
 			*s = d
 		}
 	}
-	def(&opt.BotToken, "xoxb-fake")
-	def(&opt.AppToken, "xapp-fake")
-	def(&opt.SigningSecret, "fake-secret")
+	def(&opt.BotToken, BotToken)
+	def(&opt.AppToken, AppToken)
+	def(&opt.SigningSecret, SigningSecret)
 	if opt.Retry == nil {
 		opt.Retry = []time.Duration{0, time.Minute, 5 * time.Minute}
 	}
@@ -112,6 +120,7 @@ func start(opt Options, n *fakenet.Server) *Server {
 		uploads: map[string]string{}, triggers: map[string]*trigger{}, views: map[string]*View{}, buckets: map[string]*bucket{}, tickets: map[string]bool{}, calls: map[string]int{},
 	}
 	s.AddUser(User{ID: BotUser, Name: "starling", Bot: true})
+	n.Record(strip)
 	n.Serve(http.HandlerFunc(s.serve))
 	return s
 }

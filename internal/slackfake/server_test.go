@@ -15,7 +15,7 @@ import (
 // dial opens a websocket as an app does.
 func dial(t *testing.T, s *slackfake.Server, c *http.Client) *websocket.Conn {
 	t.Helper()
-	resp, err := c.Post(s.URL()+"apps.connections.open", "application/x-www-form-urlencoded", strings.NewReader(url.Values{"token": {"xapp-fake"}}.Encode()))
+	resp, err := c.Post(s.URL()+"apps.connections.open", "application/x-www-form-urlencoded", strings.NewReader(url.Values{"token": {slackfake.AppToken}}.Encode()))
 	require.NoError(t, err)
 	defer func() { _ = resp.Body.Close() }()
 	var opened struct{ URL string }

@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/starlingbot/starling/internal/canary"
+	"github.com/starlingbot/starling/internal/fakenet"
 )
 
 // envelope is something that waits for its acknowledgement.
@@ -34,7 +37,7 @@ type socket struct {
 }
 
 func (s *Server) openSocket() (object, *apiError) {
-	ticket := s.id("ticket")
+	ticket := s.id(canary.Mark + "ticket")
 	s.tickets[ticket] = true
 	host := s.net.Host()
 	if s.opt.SocketVia != "" {
@@ -153,6 +156,7 @@ func (c *socket) read() {
 		if err != nil {
 			break
 		}
+		fakenet.RecordFrame(c.s.Host(), data)
 		var ack struct {
 			EnvelopeID string `json:"envelope_id"`
 		}
@@ -180,7 +184,7 @@ func (c *socket) read() {
 func (s *Server) deliver(event object) string {
 	eventID := s.id("Ev")
 	s.enqueue(&envelope{ID: s.id("env"), Kind: "events_api", EventID: eventID, payload: object{
-		"token": "verification-token", "team_id": s.team, "api_app_id": AppID, "event": event, "type": "event_callback", "event_id": eventID,
+		"token": verificationToken, "team_id": s.team, "api_app_id": AppID, "event": event, "type": "event_callback", "event_id": eventID,
 		"event_time": time.Now().Unix(), "authorizations": []object{{"team_id": s.team, "user_id": BotUser, "is_bot": true}},
 	}})
 	return eventID

@@ -205,7 +205,7 @@ func (s *Server) Submit(user string, values map[string]string) error {
 	}
 	delete(s.views, user)
 	s.enqueue(&envelope{ID: s.id("env"), Kind: "interactive", EventID: s.id("view"), payload: object{
-		"type": "view_submission", "token": "verification-token", "team": object{"id": s.team, "domain": "fake"}, "user": s.person(user),
+		"type": "view_submission", "token": verificationToken, "team": object{"id": s.team, "domain": "fake"}, "user": s.person(user),
 		"api_app_id": AppID, "trigger_id": s.trigger(user), "response_urls": []object{},
 		"view": object{"id": v.ID, "team_id": s.team, "type": "modal", "callback_id": v.CallbackID, "private_metadata": v.Metadata, "state": object{"values": state}},
 	}})

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/starlingbot/starling/internal/fakenet"
 )
 
 // Webhook switches from sockets to HTTP mode: events, commands and clicks are posted to h, signed.
@@ -62,7 +64,7 @@ func (s *Server) postEnvelope(e *envelope) {
 			r.Header.Set("X-Slack-Retry-Reason", reason)
 		}
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
+		h.ServeHTTP(fakenet.RecordAnswer(w), r)
 		if w.Code/100 == 2 {
 			s.acknowledge(e.ID)
 			return
