@@ -5,6 +5,7 @@ package starling_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,7 +62,7 @@ func TestAttackAnswerInDeadLetter(t *testing.T) {
 	alice := b.User("alice")
 	alice.Direct("signin root")
 	b.Expect("@alice", "Which password?")
-	alice.Direct("hunter2")
+	alice.Direct("cnrymark2")
 	<-began
 	b.Kill()
 	b.Start(func(c *starling.Config) { c.Router = router() })
@@ -69,7 +70,7 @@ func TestAttackAnswerInDeadLetter(t *testing.T) {
 		letters, err := b.Bot().DeadLetters(context.Background())
 		require.NoError(t, err)
 		if len(letters) > 0 {
-			require.NotContains(t, letters[0].Said, "hunter2")
+			require.NotContains(t, letters[0].Said, "cnrymark2")
 			return
 		}
 		select {
@@ -112,4 +113,60 @@ func TestAttackQuestionsOfAnotherReplica(t *testing.T) {
 	t.Log(ops)
 	b.User("eve").Direct("signin")
 	b.Expect("@eve", "Which account?")
+}
+
+// What a message says in place of its buttons goes past the outgoing chain, which takes secrets out and may block what is said.
+func TestAttackUsedButtonPastTheOutgoingChain(t *testing.T) {
+	for name, chain := range map[string]func(m *adapter.Message) error{
+		"redacts": func(m *adapter.Message) error { m.Text = strings.ReplaceAll(m.Text, "hunter2", "***"); return nil },
+		"blocks": func(m *adapter.Message) error {
+			if strings.Contains(m.Text, "hunter2") {
+				return adapter.ErrForbidden
+			}
+			return nil
+		},
+		"panics": func(m *adapter.Message) error {
+			if strings.Contains(m.Text, "hunter2") {
+				panic("hunter2")
+			}
+			return nil
+		},
+		"moves": func(m *adapter.Message) error {
+			if strings.Contains(m.Text, "hunter2") {
+				m.To.Room = "c-quarantine"
+			}
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rt := handler.NewRouter()
+			rt.Outgoing(func(next handler.Send) handler.Send {
+				return func(ctx context.Context, m *adapter.Message) ([]adapter.Ref, error) {
+					if err := chain(m); err != nil {
+						return nil, err
+					}
+					return next(ctx, m)
+				}
+			})
+			rt.Command("offer", "Offer.", func(ctx context.Context, r *handler.Request) error {
+				_, err := r.Send(ctx, &adapter.Message{Text: "Sign in?", Buttons: []adapter.Button{{Label: "With hunter2", Command: "go"}}})
+				return err
+			})
+			rt.Command("go", "Go.", func(ctx context.Context, r *handler.Request) error { return nil })
+			b := testutil.Start(t, starling.Config{Router: rt, Brain: brain.New(memory.New())})
+			b.Room("#quarantine")
+			b.User("alice").Say("#ops", "starling offer")
+			post := b.Expect("#ops", "Sign in?")
+			b.User("alice").Press(post, "With hunter2")
+			b.Idle()
+			now := b.Chat.Posts("#ops")
+			require.Len(t, now, 1)
+			require.Empty(t, now[0].Message.Buttons, "the buttons are over all the same")
+			want := "Sign in?"
+			if name == "redacts" {
+				want += "\n\n**With ***** by @alice"
+			}
+			require.Equal(t, want, now[0].Text)
+		})
+	}
 }

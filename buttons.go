@@ -368,30 +368,50 @@ func (b *Bot) retire(ev *adapter.Event, rec *buttonRecord) <-chan struct{} {
 		close(done)
 		return done
 	}
-	m := *rec.Message
-	note := "expired"
-	if rec.Used != nil {
-		note = adapter.Format("**%s** by %s", rec.Used.Label, rec.Used.By)
-	}
-	if parts, err := b.render(&adapter.Message{To: m.To, Text: note}); err == nil && len(parts) == 1 {
-		text := parts[0].Text
-		if m.Text != "" {
-			text = m.Text + "\n\n" + text
-		}
-		if most := src.features.MaxText; most == 0 || src.features.Unit.Len(text) <= most {
-			m.Text = text
-		}
-	}
 	ref := ev.Click.Message
 	b.background.Go(func() {
 		defer close(done)
 		ctx, cancel := context.WithTimeout(b.storing, sendTimeout)
 		defer cancel()
+		m := *rec.Message
+		if note := b.useNote(ctx, rec); note != "" {
+			if m.Text != "" {
+				note = m.Text + "\n\n" + note
+			}
+			if most := src.features.MaxText; most == 0 || src.features.Unit.Len(note) <= most {
+				m.Text = note
+			}
+		}
 		if err := src.patiently(ctx, ref.Room, func() error { return editor.Edit(ctx, ref, &m) }); err != nil {
 			b.log.Debug("the buttons that are over stay shown", "adapter", src.name, "error", err)
 		}
 	})
 	return done
+}
+
+// useNote gives what a message says in place of its buttons, as the platform has it. The message itself has been through the
+// outgoing chain, this has not yet: where the chain blocks it there is none.
+func (b *Bot) useNote(ctx context.Context, rec *buttonRecord) (text string) {
+	note := "expired"
+	if rec.Used != nil {
+		note = adapter.Format("**%s** by %s", rec.Used.Label, rec.Used.By)
+	}
+	to := rec.Message.To
+	_, err := b.outgoing(ctx, &adapter.Message{To: to, Text: note, Only: rec.Only}, func(_ context.Context, m *adapter.Message) ([]adapter.Ref, error) {
+		if m.To != to { // the chain has it said elsewhere
+			return nil, nil
+		}
+		parts, err := b.render(&adapter.Message{To: to, Text: m.Text})
+		if err == nil && len(parts) == 1 {
+			text = parts[0].Text
+		}
+		return nil, err
+	})
+	if err != nil {
+		b.log.Debug("the outgoing chain blocks what takes the place of buttons", "to", to.String(), "error", err)
+		return ""
+	}
+	return text
 }
 
 // retired marks the button of x's click as used and waits a moment until the message shows it: what the handler says next

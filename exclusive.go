@@ -29,6 +29,9 @@ type exclusiveRecord struct {
 	Line     string       `json:"line"`
 	By       adapter.User `json:"by"`
 	Since    time.Time    `json:"since"`
+
+	Said adapter.Address  `json:"said,omitzero"` // where the line was said
+	Room adapter.RoomKind `json:"room,omitempty"`
 }
 
 func exclusiveKey(name string) string { return exclusivePrefix + brain.Key(segment(name)) }
@@ -42,8 +45,11 @@ func (x *run) beginAlone(ctx context.Context, in *handler.Intent, reports bool) 
 			return err
 		}
 		if holder != nil {
-			return handler.UserErrorf("%s: %s is being changed by %s since %s. Say it again when that has ended.\n```\n%s\n```",
-				x.d.ev.User, in.Exclusive, holder.By.String(), holder.Since, holder.Line)
+			text := adapter.Format("%s: %s is being changed by %s since %s. Say it again when that has ended.", x.d.ev.User, in.Exclusive, holder.By.String(), holder.Since)
+			if handler.ShownIn(holder.Said, holder.Room, x.d.ev) {
+				text += adapter.Format("\n```\n%s\n```", holder.Line)
+			}
+			return &handler.UserError{Text: text}
 		}
 		err = x.recordBegin(ctx, reports, *op)
 		if !errors.Is(err, brain.ErrConflict) {
@@ -56,7 +62,9 @@ func (x *run) beginAlone(ctx context.Context, in *handler.Intent, reports bool) 
 // claim gives the operation that takes a thing, or who holds it.
 func (x *run) claim(ctx context.Context, key string, in *handler.Intent) (*brain.Op, *exclusiveRecord, error) {
 	b, d := x.d.bot, x.d
-	next := exclusiveRecord{Version: recordVersion, Delivery: d.id, Name: in.Exclusive, Line: in.Line, By: d.ev.User, Since: time.Now().UTC()}
+	next := exclusiveRecord{
+		Version: recordVersion, Delivery: d.id, Name: in.Exclusive, Line: in.Line, By: d.ev.User, Since: time.Now().UTC(), Said: d.ev.Address(), Room: d.ev.Room.Kind,
+	}
 	op := &brain.Op{Key: key}
 	if d.durable {
 		next.Inbox = inboxKey(d.address, d.seq)

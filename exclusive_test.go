@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/starlingbot/starling"
+	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/brain"
 	"github.com/starlingbot/starling/brain/memory"
 	"github.com/starlingbot/starling/handler"
@@ -82,6 +83,61 @@ func TestExclusive(t *testing.T) {
 			require.Empty(t, exclusives(t, store))
 			b.User("bob").Say("#ops", "starling change api")
 			b.Expect("#ops", "changed api")
+		})
+	}
+}
+
+// What the holder said where others cannot read it is not shown to them: they are told who and since when.
+func TestAttackExclusiveShowsWhatWasSaidInPrivate(t *testing.T) {
+	const who, line = "@bob: api is being changed by alice since 2000-01-01 00:00 UTC. Say it again when that has ended.", "\n```\nchange api hush\n```"
+	cases := map[string]struct {
+		said, asked string
+		kind        adapter.RoomKind // of said
+		bob         adapter.UserKind
+		shown       bool
+	}{
+		"in private, asked in a room":            {"@alice", "#dev", adapter.RoomDirect, adapter.KindMember, false},
+		"in a private room, asked in an open":    {"#secret", "#dev", adapter.RoomPrivate, adapter.KindMember, false},
+		"in a group, asked in an open":           {"#secret", "#dev", adapter.RoomGroup, adapter.KindMember, false},
+		"in a room of unknown kind":              {"#secret", "#dev", adapter.RoomUnknown, adapter.KindMember, false},
+		"in a private room, asked there":         {"#secret", "#secret", adapter.RoomPrivate, adapter.KindMember, true},
+		"in an open room, asked in another":      {"#ops", "#dev", adapter.RoomChannel, adapter.KindMember, true},
+		"in an open room, asked by a guest":      {"#ops", "#dev", adapter.RoomChannel, adapter.KindGuest, false},
+		"in an open room, asked by an outsider":  {"#ops", "#dev", adapter.RoomChannel, adapter.KindExternal, false},
+		"in an open room, asked on another chat": {"#ops", "other", adapter.RoomChannel, adapter.KindMember, false},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				end := make(chan struct{})
+				defer close(end)
+				chat, other := testutil.NewChat(testutil.ChatConfig{}), testutil.NewChat(testutil.ChatConfig{Name: "other"})
+				b := testutil.Start(t, starling.Config{Brain: brain.New(memory.New()), Adapters: []adapter.Adapter{chat, other}, Router: changer("", func(ctx context.Context, r *handler.Request, a change) error {
+					<-end
+					return nil
+				})})
+				if c.kind != adapter.RoomDirect {
+					chat.AddRoom(adapter.Room{ID: "c-" + c.said[1:], Name: c.said[1:], Kind: c.kind})
+				}
+				room := b.Room(c.said)
+				room.Kind = c.kind
+				chat.Deliver(&adapter.Event{Kind: adapter.KindMessage, Room: room, User: b.User("alice").User, Text: "starling change api hush"})
+				synctest.Wait()
+				bob, on := b.User("bob"), chat
+				if c.asked == "other" {
+					bob, on, c.asked = other.As(t, "bob"), other, "#dev"
+				}
+				bob.Kind = c.bob
+				bob.Say(c.asked, "starling change api")
+				time.Sleep(5 * time.Second) // in the same room it waits until the first one leaves the line
+				posts := on.Posts(c.asked)
+				require.NotEmpty(t, posts, chat.Transcript())
+				want := who
+				if c.shown {
+					want += line
+				}
+				require.Equal(t, want, posts[len(posts)-1].Text)
+			})
 		})
 	}
 }

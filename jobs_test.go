@@ -55,3 +55,42 @@ func TestJobs(t *testing.T) {
 		require.Contains(t, s.said(), "C1> Canceled by @admin.")
 	})
 }
+
+// Who cannot see a room learns that something runs there for somebody, and neither where nor how far it is.
+func TestJobsOfOtherRooms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, starling.Config{Brain: brain.New(memory.New()), Timeout: time.Hour}, func(rt *handler.Router) {
+			rt.Mount("jobs", jobs.New(jobs.Config{}))
+			rt.Hear("^deploy", func(ctx context.Context, r *handler.Request) error {
+				if err := r.Progress(ctx, "codename badger"); err != nil {
+					return err
+				}
+				<-ctx.Done()
+				return context.Cause(ctx)
+			}).Background = true
+		})
+		direct, private, channel := s.message("alice", "D1", "deploy"), s.message("alice", "P1", "deploy"), s.message("alice", "C1", "deploy")
+		private.Room.Kind = adapter.RoomPrivate
+		for _, ev := range []*adapter.Event{direct, private, channel} {
+			require.NoError(t, s.offer(ev))
+		}
+		time.Sleep(time.Minute)
+		for room, want := range map[string]string{"C2": "a direct room, 1m0s|another room, 1m0s|C1, 1m0s: codename badger", "P1": "a direct room, 1m0s|P1, 1m0s: codename badger|C1, 1m0s: codename badger"} {
+			before := len(s.said())
+			ask := s.message("bob", room, "starling jobs")
+			if room == "P1" {
+				ask.Room.Kind = adapter.RoomPrivate
+			}
+			require.NoError(t, s.offer(ask))
+			synctest.Wait()
+			said := s.said()
+			require.Len(t, said, before+1)
+			var places []string
+			for _, line := range strings.Split(said[before], "\n") {
+				_, place, _ := strings.Cut(line, " for alice in ")
+				places = append(places, place)
+			}
+			require.ElementsMatch(t, strings.Split(want, "|"), places, room)
+		}
+	})
+}

@@ -60,6 +60,18 @@ func NameFor(u adapter.User, adapterName string) any {
 	return u.String() + " (" + u.Key() + ")"
 }
 
+// ShownIn tells whether what was said in one room may be shown where ev is: in that room itself, and where it was said in an open
+// room of the platform, to those who can read it. Whether others could read what was said elsewhere nobody knows, so that is no.
+func ShownIn(said adapter.Address, kind adapter.RoomKind, ev *adapter.Event) bool {
+	switch {
+	case said.Adapter != ev.Adapter || said.Room == "":
+		return false
+	case said.Room == ev.Room.ID:
+		return true
+	}
+	return kind == adapter.RoomChannel && ev.User.Kind != adapter.KindGuest && ev.User.Kind != adapter.KindExternal
+}
+
 // Consent is one person's word for a held command.
 type Consent struct {
 	By adapter.User `json:"by"`
@@ -83,7 +95,7 @@ type Override struct {
 
 // Decision is what one delivery has done to a command that waits.
 type Decision struct {
-	Text string          `json:"text"`           // portable Markdown: what is said of it; empty: nothing
+	Text string          `json:"text"`           // portable Markdown, for the message with which others were asked; empty: nothing was decided
 	Memo json.RawMessage `json:"memo,omitempty"` // what who decides wants to know when the event comes again
 }
 

@@ -22,7 +22,8 @@
 // [Switch] refuses them with the reason, who did it and when; a Hear and other routes that nobody addressed stay silent. Which
 // routes are off is one key of the brain. The process where it was said knows at once, others within SwitchConfig.CacheFor.
 // When the brain cannot tell, and for longer than that, all routes are refused but those of this package. The routes of this
-// package cannot be switched off, so that nobody locks themselves out.
+// package cannot be switched off, so that nobody locks themselves out. Give the Switch to the guard (guard.Config.Obstacles), too:
+// the command why then says that a route is off.
 //
 // # Backup
 //

@@ -60,11 +60,11 @@ func TestDeadLetters(t *testing.T) {
 			f.letters = append(f.letters, admin.DeadLetter{ID: fmt.Sprint("L", i), Time: at, Reason: "begun too often"})
 		}
 		f.letters[21].Event = &adapter.Event{
-			Kind: adapter.KindMessage, Adapter: "chat", Time: at, Text: "login secret", Origin: "response-token",
+			Kind: adapter.KindMessage, Adapter: "chat", Time: at, Text: "login cnrymark", Origin: "cnrymark-response-token",
 			User: adapter.User{Adapter: "chat", ID: "U1", Name: "bob"}, Room: adapter.Room{ID: "C1", Name: "ops"},
 		}
 		f.letters[21].Said = "deploy *api* " + strings.Repeat("x", 600)
-		f.letters[20].Event = &adapter.Event{Kind: adapter.KindClick, Click: &adapter.Click{Label: "Yes", Command: "button-token", Token: "button-token"}}
+		f.letters[20].Event = &adapter.Event{Kind: adapter.KindClick, Click: &adapter.Click{Label: "Yes", Command: "cnrymark-button-token", Token: "cnrymark-button-token"}}
 		f.letters[19].Event = &adapter.Event{Kind: adapter.KindInvocation, Invocation: &adapter.Invocation{Command: "deploy", Text: "api"}}
 		f.letters[19].Said = "deploy api"
 		f.letters[18].Key, f.letters[18].Value = "_/inbox/x", []byte("secret bytes")
@@ -83,7 +83,7 @@ func TestDeadLetters(t *testing.T) {
 			last := posts[len(posts)-1]
 			require.Equal(t, "alice", last.Only, "what people said is for who asks")
 			require.NotContains(t, last.Text, "token")
-			require.NotContains(t, last.Text, "login secret")
+			require.NotContains(t, last.Text, "login cnrymark")
 			require.NotContains(t, last.Text, "secret bytes")
 			return last.Text
 		}

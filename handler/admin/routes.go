@@ -14,7 +14,7 @@ import (
 
 type disableArgs struct {
 	Route   string `arg:"route" text:"" complete:"admin-route" help:"its id, or the name of a command"`
-	Because string `arg:"because" word:"because" rest:"" optional:"" help:"why, for whoever meets it"`
+	Because string `arg:"reason" word:"because" rest:"" optional:"" help:"for whoever meets it"`
 }
 
 type enableArgs struct {

@@ -108,6 +108,27 @@ func (o Off) refuse(route string) error {
 	return &handler.UserError{Text: text}
 }
 
+// Blocks says that a route is off, as data and not as markup; empty where it is not. It is for the command why: a Switch is an
+// obstacle of the guard (guard.Config.Obstacles). An error means that nobody knows, and then the route is refused.
+func (s *Switch) Blocks(ctx context.Context, route *handler.Route) (why string, err error) {
+	if s.isOwn(route.ID) {
+		return "", nil
+	}
+	off, err := s.Off(ctx)
+	if err != nil {
+		return "", fmt.Errorf("admin: nobody knows whether %s is switched off: %w", route.ID, err)
+	}
+	o, isOff := off[route.ID]
+	if !isOff {
+		return "", nil
+	}
+	why = fmt.Sprintf("%s is switched off by %s since %s", route.ID, o.By.String(), o.At.UTC().Format("2006-01-02 15:04 MST"))
+	if o.Reason != "" {
+		why += ": " + o.Reason
+	}
+	return why, nil
+}
+
 // isOwn tells whether a route is one of this package's.
 func (s *Switch) isOwn(id string) bool {
 	return slices.ContainsFunc(s.own, func(r *handler.Route) bool { return r.ID == id })

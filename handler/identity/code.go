@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	codeFor    = 5 * time.Minute // a code, and then the question to the first account
+	codeFor    = 5 * time.Minute // a code, and then the question to both accounts
 	window     = 15 * time.Minute
 	maxTries   = 5 // of an account in window
 	maxCodes   = 5 // of an account in window
@@ -37,6 +37,7 @@ var (
 	errFull    = errors.New("identity: a person has too many accounts")
 	errOver    = errors.New("identity: there is nothing to agree to")
 	errChanged = errors.New("identity: the links of one of them have changed")
+	errApart   = errors.New("identity: too many links were taken back lately")
 	// ErrNotLinked: the account is linked with none.
 	ErrNotLinked = errors.New("identity: the account is not linked")
 )
@@ -51,6 +52,7 @@ type offer struct {
 	Wrong   int       `json:"wrong,omitempty"`
 	Second  *linked   `json:"second,omitempty"` // who sent it: the code is used
 	Persons []string  `json:"persons,omitempty"`
+	Yes     []string  `json:"yes,omitempty"` // which of the two have agreed
 }
 
 // is compares a code's second part in constant time. There is none for an offer that is not there.

@@ -38,6 +38,8 @@ func TestRestartsInBetween(t *testing.T) {
 			w.mm.As(t, "ally").Direct("link " + code)
 			request := w.request("alice")
 			again()
+			w.mm.As(t, "ally").Direct("link yes " + request)
+			again()
 			w.mm.As(t, "mallory").Direct("link " + code)
 			require.Equal(t, wrongCode, w.last(w.mm, "mallory").Text, "used is used")
 			w.User("alice").Direct("link yes " + request)
@@ -59,8 +61,9 @@ func TestKillBeforeTheAnswer(t *testing.T) {
 				c.Audit = func(context.Context, identity.Change) error { audits++; return nil }
 			}
 			w := begin(t, count)
-			w.mm.As(t, "ally").Direct("link " + w.code("alice"))
-			request := w.request("alice")
+			request := w.offered("alice", w.mm.As(t, "ally"))
+			w.mm.As(t, "ally").Direct("link yes " + request)
+			w.Idle()
 			if line != "link yes %s" {
 				w.User("alice").Direct("link yes " + request)
 				w.Idle()
@@ -87,9 +90,7 @@ func TestWhoUnlinks(t *testing.T) {
 		w := begin(t, func(c *identity.Config) {
 			c.MayUnlink = func(_ context.Context, u adapter.User) (bool, error) { return u.Name == "root", err }
 		})
-		w.mm.As(t, "ally").Direct("link " + w.code("alice"))
-		w.User("alice").Direct("link yes " + w.request("alice"))
-		w.Idle()
+		w.linked("alice", w.mm.As(t, "ally"))
 
 		w.User("bob").Direct("unlink slack//u-alice")
 		require.Equal(t, "`slack//u-alice` is not linked with your account. Say links for those that are.", w.last(w.Chat, "bob").Text)
@@ -115,7 +116,7 @@ func TestWhoUnlinks(t *testing.T) {
 
 // What cannot be audited does not happen.
 func TestAuditFails(t *testing.T) {
-	for _, action := range []identity.Action{identity.CodeMade, identity.CodeSent, identity.Linked, identity.Declined, identity.Unlinked} {
+	for _, action := range []identity.Action{identity.CodeMade, identity.CodeSent, identity.Agreed, identity.Linked, identity.Declined, identity.Unlinked} {
 		synctest.Test(t, func(t *testing.T) {
 			const said = "Nothing was changed, because it could not be audited."
 			w := begin(t, func(c *identity.Config) {
@@ -143,9 +144,14 @@ func TestAuditFails(t *testing.T) {
 				ally.Direct("link no " + request)
 				require.Equal(t, said, w.last(w.mm, "ally").Text)
 			}
+			ally.Direct("link yes " + request)
+			w.Idle()
 			w.User("alice").Direct("link yes " + request)
 			w.Idle()
-			if action == identity.Linked {
+			if action == identity.Agreed {
+				require.Equal(t, said, w.last(w.mm, "ally").Text)
+			}
+			if action == identity.Linked || action == identity.Agreed {
 				require.Equal(t, said, w.last(w.Chat, "alice").Text)
 				require.Equal(t, "slack//u-alice", w.person("slack//u-alice"))
 				return
@@ -183,10 +189,12 @@ func TestRolesOverALink(t *testing.T) {
 			require.ElementsMatch(t, want, got)
 		}
 		has()
-		w.mm.As(t, "ally").Direct("link " + w.code("alice"))
-		request := w.request("alice")
+		request := w.offered("alice", w.mm.As(t, "ally"))
 		has()
 		w.User("alice").Direct("link yes " + request)
+		w.Idle()
+		has()
+		w.mm.As(t, "ally").Direct("link yes " + request)
 		w.Idle()
 		has("deployer") // and not admin
 		w.User("alice").Direct("unlink mm//u-ally")

@@ -32,5 +32,5 @@ func Example() {
 	rt.Mount("roles", people.Routes())
 
 	fmt.Println(links.Person(context.Background(), "slack/T024BE7LD/U123")) // linked with no other account
-	// Output: slack/T024BE7LD/U123 <nil>
+	// Output: [slack/T024BE7LD/U123] [] <nil>
 }

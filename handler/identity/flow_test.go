@@ -52,17 +52,29 @@ var deliveries atomic.Int64
 
 func delivery() string { return fmt.Sprint("e", deliveries.Add(1)) }
 
-func link(t testing.TB, id *Identity, first, second linked) {
+// ready is asked, and second has agreed.
+func ready(t testing.TB, id *Identity, first, second linked) (pick string) {
 	t.Helper()
-	_, err := id.agree(ctx, asked(t, id, first, second), first.key(), Change{}, delivery())
+	pick = asked(t, id, first, second)
+	all, err := id.agree(ctx, pick, second.key(), Change{}, delivery())
 	require.NoError(t, err)
+	require.Nil(t, all, "one of the two has agreed")
+	return pick
 }
 
+func link(t testing.TB, id *Identity, first, second linked) {
+	t.Helper()
+	all, err := id.agree(ctx, ready(t, id, first, second), first.key(), Change{}, delivery())
+	require.NoError(t, err)
+	require.NotNil(t, all)
+}
+
+// person gives the first key of the accounts that are one person now.
 func person(t testing.TB, id *Identity, a linked) string {
 	t.Helper()
-	p, err := id.Person(ctx, a.key())
+	now, _, err := id.Person(ctx, a.key())
 	require.NoError(t, err)
-	return p
+	return now[0]
 }
 
 // T1: accounts that are alike are one person only where they were linked.
@@ -122,7 +134,7 @@ func TestOneLinkUnderConcurrency(t *testing.T) {
 		}
 	}
 	a, b := account("slack", "T1", "U1"), account("mm", "", "x")
-	pick := asked(t, replicas[0], a, b)
+	pick := ready(t, replicas[0], a, b)
 	var linkedOnce, over atomic.Int64
 	var wg sync.WaitGroup
 	for i := range presses {
@@ -201,7 +213,7 @@ func TestLinksAndUnlinksAtTheSameTime(t *testing.T) {
 					require.NoError(t, err)
 					pick := id.letters(pickLength)
 					second := b
-					o := offer{Version: recordVersion, First: a, Second: &second, Persons: keys(union(a, b, ga, gb)), Expires: time.Now().Add(time.Hour)}
+					o := offer{Version: recordVersion, First: a, Second: &second, Persons: keys(union(a, b, ga, gb)), Yes: []string{b.key()}, Expires: time.Now().Add(time.Hour)}
 					require.NoError(t, brain.Set(ctx, id.brain, brain.Key(codePrefix, pick), o))
 					_, err = id.agree(ctx, pick, a.key(), Change{}, delivery())
 					if err != nil && !errors.Is(err, errChanged) && !errors.Is(err, errOver) {
@@ -231,7 +243,7 @@ func TestUnlinkDuringALink(t *testing.T) {
 	id := made(t, s)
 	a, b, c := account("chat", "", "A"), account("chat", "", "B"), account("chat", "", "C")
 	link(t, id, a, b)
-	pick := asked(t, id, a, c)
+	pick := ready(t, id, a, c)
 	s.before = func(ops []brain.Op) {
 		s.before = nil
 		require.NoError(t, made(t, s.Store).Unlink(ctx, b.key(), adapter.User{}))
@@ -249,7 +261,7 @@ func TestUnlinkBetweenReads(t *testing.T) {
 	id := made(t, s)
 	a, b, c := account("chat", "", "A"), account("chat", "", "B"), account("chat", "", "C")
 	link(t, id, a, b)
-	pick := asked(t, id, a, c)
+	pick := ready(t, id, a, c)
 	s.after = func(key string) {
 		if key == id.full(accountPrefix, a.key()) { // A was read as one of {A, B}
 			s.after = nil
@@ -312,7 +324,7 @@ func TestLostAnswers(t *testing.T) {
 			audits := 0
 			id := made(t, s)
 			a, b := account("chat", "", "A"), account("chat", "", "B")
-			pick := asked(t, id, a, b)
+			pick := ready(t, id, a, b)
 			id.cfg.Audit = func(context.Context, Change) error { audits++; return nil }
 			broken(s)
 			all, err := id.agree(ctx, pick, a.key(), Change{}, delivery())
@@ -329,68 +341,99 @@ func TestLostAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &hooked{Store: memory.New()}
 		id := made(t, s)
-		pick := asked(t, id, account("chat", "", "A"), account("chat", "", "B"))
+		pick := ready(t, id, account("chat", "", "A"), account("chat", "", "B"))
 		s.fail.Store(1 << 40)
 		_, err := id.agree(ctx, pick, "chat//A", Change{}, delivery())
 		require.ErrorContains(t, err, "nobody knows whether it was")
 	})
 }
 
-// T34, T23: an answer is used for CacheFor and no longer, and never when nobody knows.
+// T34, T23: an answer is of this moment, in every process, and there is none when nobody knows.
 func TestPersonIsNeverOld(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &hooked{Store: memory.New()}
-		one, two := made(t, s), made(t, s)
-		a, b := account("slack", "T1", "U1"), account("mm", "", "x")
-		require.Equal(t, "slack/T1/U1", person(t, two, a))
-		link(t, one, a, b)
-		require.Equal(t, "mm//x", person(t, one, a), "at once where it was made")
-		require.Equal(t, "slack/T1/U1", person(t, two, a), "else the cache is not tested")
-		time.Sleep(30 * time.Second)
-		require.Equal(t, "mm//x", person(t, two, a))
-		require.Equal(t, "mm//x", person(t, two, b))
-		require.NoError(t, one.Unlink(ctx, b.key(), adapter.User{}))
-		require.Equal(t, "slack/T1/U1", person(t, one, a))
-		accounts, err := two.Accounts(ctx, a.key())
-		require.NoError(t, err)
-		require.Equal(t, []string{a.key()}, accounts, "Accounts is never cached")
-		time.Sleep(30 * time.Second)
-		require.Equal(t, "slack/T1/U1", person(t, two, a))
+	s := &hooked{Store: memory.New()}
+	one, two := made(t, s), made(t, s)
+	a, b := account("slack", "T1", "U1"), account("mm", "", "x")
+	require.Equal(t, "slack/T1/U1", person(t, two, a))
+	link(t, one, a, b)
+	for _, id := range []*Identity{one, two} {
+		require.Equal(t, "mm//x", person(t, id, a))
+		require.Equal(t, "mm//x", person(t, id, b))
+	}
+	require.NoError(t, one.Unlink(ctx, b.key(), adapter.User{}))
+	require.Equal(t, "slack/T1/U1", person(t, two, a))
+	s.down.Store(true)
+	now, lately, err := two.Person(ctx, a.key())
+	require.ErrorIs(t, err, errLost)
+	require.Empty(t, append(now, lately...))
+	_, err = two.Accounts(ctx, a.key())
+	require.ErrorIs(t, err, errLost)
+}
 
-		n := s.gets.Load()
-		person(t, two, a)
-		require.Equal(t, n, s.gets.Load())
-		s.down.Store(true)
-		time.Sleep(30 * time.Second)
-		p, err := two.Person(ctx, a.key())
-		require.ErrorIs(t, err, errLost)
-		require.Empty(t, p)
-		_, err = two.Accounts(ctx, a.key())
-		require.ErrorIs(t, err, errLost)
+// T24: an account that was taken out counts as one with those that it was linked with, for 15 days, and has no rights in that time.
+func TestLately(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.New()
+		id := made(t, s)
+		a, b, c := account("chat", "", "A"), account("chat", "", "B"), account("chat", "", "C")
+		are := func(l linked, wantNow, wantLately string) {
+			t.Helper()
+			now, lately, err := id.Person(ctx, l.key())
+			require.NoError(t, err)
+			require.Equal(t, wantNow+" / "+wantLately, strings.Join(now, " ")+" / "+strings.Join(lately, " "))
+		}
+		link(t, id, a, b)
+		link(t, id, a, c)
+		are(a, "chat//A chat//B chat//C", "")
+		require.NoError(t, id.Unlink(ctx, b.key(), adapter.User{}))
+		are(a, "chat//A chat//C", "")
+		are(b, "chat//B", "chat//A chat//C")
+		time.Sleep(7 * 24 * time.Hour)
+		require.NoError(t, id.Unlink(ctx, c.key(), adapter.User{}))
+		are(a, "chat//A", "")
+		are(c, "chat//C", "chat//A")
+		link(t, id, b, c) // whom b was linked with before counts on
+		are(b, "chat//B chat//C", "chat//A")
+		are(c, "chat//B chat//C", "chat//A")
+		require.NoError(t, id.Unlink(ctx, b.key(), adapter.User{}))
+		are(b, "chat//B", "chat//A chat//C")
+		time.Sleep(8*24*time.Hour - time.Second)
+		are(b, "chat//B", "chat//A chat//C")
+		time.Sleep(time.Second)
+		are(b, "chat//B", "chat//C")
+		link(t, id, b, c)                    // who is one of them again is not one that was
+		are(b, "chat//B chat//C", "chat//A") // from whom c was taken away later
+		require.NoError(t, id.Unlink(ctx, b.key(), adapter.User{}))
+		time.Sleep(15 * 24 * time.Hour)
+		are(b, "chat//B", "")
+		for e, err := range s.List(ctx, "") {
+			require.NoError(t, err)
+			require.NotContains(t, e.Key, apartPrefix, "nothing is left behind")
+		}
 	})
 }
 
-// A link that is made while an answer is looked up: the old answer is not kept.
-func TestLinkDuringLookUp(t *testing.T) {
-	id := made(t, memory.New())
-	a := account("chat", "", "A")
-	id.mu.RLock()
-	round := id.purges
-	id.mu.RUnlock()
-	link(t, id, a, account("bot", "", "B"))
-	id.keep(a.key(), answer{a.key(), time.Since(id.begun) + time.Minute}, round)
-	require.Equal(t, "bot//B", person(t, id, a))
-}
-
-func TestCacheIsBounded(t *testing.T) {
-	id := made(t, memory.New(), func(c *Config) { c.CacheSize = 10 })
-	for i := range 1000 {
-		person(t, id, account("chat", "", fmt.Sprint(i)))
-	}
-	require.Len(t, id.answers, 10)
-	person(t, id, account("chat", "", "999"))
-	allocs := testing.AllocsPerRun(100, func() { _, _ = id.Person(ctx, "chat//999") })
-	require.Zero(t, allocs)
+// Nobody has it forgotten whom an account was linked with by linking it with many others: links are refused before that.
+func TestTooManyLinksTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		id := made(t, memory.New())
+		a, n := account("chat", "", "A"), 0
+		for ; n < 100; n++ {
+			other := account("chat", "", fmt.Sprint("B", n))
+			pick := asked(t, id, other, a)
+			if _, err := id.agree(ctx, pick, a.key(), Change{}, delivery()); err != nil {
+				require.ErrorIs(t, err, errApart)
+				break
+			}
+			_, err := id.agree(ctx, pick, other.key(), Change{}, delivery())
+			require.NoError(t, err)
+			require.NoError(t, id.Unlink(ctx, a.key(), adapter.User{}))
+			time.Sleep(window / maxTries)
+		}
+		_, lately, err := id.Person(ctx, a.key())
+		require.NoError(t, err)
+		require.Len(t, lately, n)
+		require.Equal(t, maxApart-1, n)
+	})
 }
 
 // What is stored of a code cannot be sent.
@@ -459,7 +502,7 @@ func TestDamagedRecords(t *testing.T) {
 	} {
 		id := made(t, memory.New())
 		require.NoError(t, brain.Set(ctx, id.brain, brain.Key(accountPrefix, a.key()), g))
-		_, err := id.Person(ctx, a.key())
+		_, _, err := id.Person(ctx, a.key())
 		require.ErrorContains(t, err, name)
 		_, err = id.Accounts(ctx, a.key())
 		require.ErrorContains(t, err, name)

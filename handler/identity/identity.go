@@ -5,8 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"sync"
-	"time"
+	"slices"
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/brain"
@@ -26,9 +25,6 @@ type Config struct {
 	MayUnlink func(ctx context.Context, u adapter.User) (bool, error)
 	// Policy is that of all routes, for the guard.
 	Policy handler.Policy
-
-	CacheFor  time.Duration // how long an answer of Person is used again; default 30 s, at most 60 s
-	CacheSize int           // answers in memory; at the bound one is forgotten; default 32,768
 }
 
 // Action is what a [Change] does.
@@ -38,7 +34,8 @@ type Action string
 const (
 	CodeMade Action = "code"   // an account was shown a code
 	CodeSent Action = "claim"  // another account has sent it
-	Linked   Action = "link"   // the first account has agreed
+	Agreed   Action = "agree"  // one of the two has agreed
+	Linked   Action = "link"   // both have
 	Declined Action = "refuse" // one of the two has not
 	Unlinked Action = "unlink" // an account was taken out
 )
@@ -52,97 +49,48 @@ type Change struct {
 	Correlation string // of the request; empty for the program itself
 }
 
-const (
-	maxAccounts  = 8
-	maxCacheFor  = time.Minute
-	defaultCache = 30 * time.Second
-	defaultSize  = 32_768
-)
+const maxAccounts = 8
 
 // Identity knows which accounts are one person. Its methods may be called concurrently; several processes may share one
-// brain.
+// brain. It keeps no answers: every one is read from the brain.
 type Identity struct {
 	cfg    Config
 	brain  *brain.Brain
 	random func([]byte) // crypto/rand
-
-	mu      sync.RWMutex
-	begun   time.Time // the clock of answers counts from here
-	answers map[string]answer
-	purges  uint64 // counts them: an answer that was begun before one is not kept
-}
-
-// answer is who somebody is until it is too old.
-type answer struct {
-	person string
-	until  time.Duration // after Identity.begun
 }
 
 // New makes an Identity.
 func New(cfg Config) (*Identity, error) {
-	var errs []error
 	if cfg.Brain == nil {
-		errs = append(errs, errors.New("identity: Config.Brain is nil; give it a namespace of the bot's brain, such as state.Namespace(\"identity\")"))
-	}
-	if cfg.CacheFor < 0 || cfg.CacheFor > maxCacheFor {
-		errs = append(errs, fmt.Errorf("identity: Config.CacheFor is %v; it is from 0, which is %v, to %v, so that a removed link counts no longer than that", cfg.CacheFor, defaultCache, maxCacheFor))
-	}
-	if cfg.CacheSize < 0 {
-		errs = append(errs, errors.New("identity: Config.CacheSize must not be negative"))
-	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	if cfg.CacheFor == 0 {
-		cfg.CacheFor = defaultCache
-	}
-	if cfg.CacheSize == 0 {
-		cfg.CacheSize = defaultSize
+		return nil, errors.New("identity: Config.Brain is nil; give it a namespace of the bot's brain, such as state.Namespace(\"identity\")")
 	}
 	return &Identity{
-		cfg: cfg, brain: cfg.Brain, answers: map[string]answer{}, begun: time.Now(),
+		cfg: cfg, brain: cfg.Brain,
 		random: func(b []byte) { _, _ = rand.Read(b) }, // never fails, as crypto/rand says
 	}, nil
 }
 
-// Person gives the key of the person that an account belongs to: the first of its accounts' keys in the order of the
-// alphabet, the same for all of them; the key itself where the account is linked with none. It changes with the links. An
-// error means that nobody knows, and must not be taken as an answer.
-func (id *Identity) Person(ctx context.Context, userKey string) (string, error) {
-	id.mu.RLock()
-	a, ok := id.answers[userKey]
-	round := id.purges
-	id.mu.RUnlock()
-	now := time.Since(id.begun) // the answer is as old as its beginning
-	if ok && now < a.until {
-		return a.person, nil
+// Person says who an account belongs to, for who counts persons. now are the keys of all accounts of that person, sorted,
+// itself included: what may be done for the person. lately are those from which one of them was taken away within the last 15 days:
+// it may do nothing for them, and is not somebody else yet where two persons are asked for, or who takes a link back could agree
+// to their own request. Two accounts count as one person where their keys, of now and lately, have one in common. An error means
+// that nobody knows, and must not be taken as an answer.
+func (id *Identity) Person(ctx context.Context, userKey string) (now, lately []string, err error) {
+	if now, err = id.Accounts(ctx, userKey); err != nil { // first: an unlink after this is in now, and one before it in lately
+		return nil, nil, err
 	}
-	g, err := id.group(ctx, userKey)
-	if err != nil {
-		return "", err
-	}
-	person := userKey
-	if len(g.Accounts) > 0 {
-		person = g.Accounts[0].key()
-	}
-	id.keep(userKey, answer{person, now + id.cfg.CacheFor}, round)
-	return person, nil
-}
-
-// keep remembers an answer, unless links have changed since it was begun.
-func (id *Identity) keep(userKey string, a answer, round uint64) {
-	id.mu.Lock()
-	defer id.mu.Unlock()
-	if id.purges != round {
-		return
-	}
-	if _, ok := id.answers[userKey]; !ok && len(id.answers) >= id.cfg.CacheSize {
-		for other := range id.answers { // any: it is looked up again when it is needed
-			delete(id.answers, other)
-			break
+	for _, key := range now {
+		p, _, err := id.parted(ctx, key)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, a := range p.Accounts {
+			if !slices.Contains(now, a.Key) && !slices.Contains(lately, a.Key) {
+				lately = append(lately, a.Key)
+			}
 		}
 	}
-	id.answers[userKey] = a
+	return now, lately, nil
 }
 
 // Accounts gives the keys of all accounts of the person that an account belongs to, sorted, itself included. It reads the
@@ -158,14 +106,8 @@ func (id *Identity) Accounts(ctx context.Context, userKey string) ([]string, err
 	return keys(g.Accounts), nil
 }
 
-// changed makes a change seen.
+// changed tells of a change.
 func (id *Identity) changed(accounts []linked) {
-	id.mu.Lock()
-	id.purges++
-	for _, a := range accounts {
-		delete(id.answers, a.key())
-	}
-	id.mu.Unlock()
 	if id.cfg.Changed != nil {
 		id.cfg.Changed(keys(accounts)...)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/starlingbot/starling/brain/memory"
 	"github.com/starlingbot/starling/handler"
 	"github.com/starlingbot/starling/handler/identity"
+	"github.com/starlingbot/starling/handler/roles"
 	"github.com/starlingbot/starling/testutil"
 )
 
@@ -103,9 +104,26 @@ func (w *world) request(user string) string {
 
 func (w *world) person(key string) string {
 	w.t.Helper()
-	p, err := w.id.Person(ctx, key)
+	now, _, err := w.id.Person(ctx, key)
 	require.NoError(w.t, err)
-	return p
+	return now[0]
+}
+
+// offered has second send the code of a user of slack, and gives the request that both are asked about.
+func (w *world) offered(first string, second *testutil.User) string {
+	w.t.Helper()
+	second.Direct("link " + w.code(first))
+	return w.request(first)
+}
+
+// linked has both agree.
+func (w *world) linked(first string, second *testutil.User) {
+	w.t.Helper()
+	request := w.offered(first, second)
+	second.Direct("link yes " + request)
+	w.Idle()
+	w.User(first).Direct("link yes " + request)
+	w.Idle()
 }
 
 // dump gives all that is stored.
@@ -160,14 +178,17 @@ func TestLinkOverTwoPlatforms(t *testing.T) {
 		require.Contains(t, asked, "**ally** (`mm//u-ally`) has sent your code.")
 		require.Contains(t, asked, both)
 		told := w.last(w.mm, "ally").Text
-		require.Contains(t, told, "**alice** (`slack//u-alice`) is asked now.")
+		require.Contains(t, told, "**alice** (`slack//u-alice`) was shown that code.")
 		require.Contains(t, told, both)
-		require.Equal(t, "mm//u-ally", w.person("mm//u-ally"), "nothing is linked before the first account has agreed")
+		require.Equal(t, "mm//u-ally", w.person("mm//u-ally"), "nothing is linked before both have agreed")
 		require.Equal(t, "slack//u-alice", w.person("slack//u-alice"))
 		require.Nil(t, changed)
 		require.NotContains(t, w.dump(), code)
 
 		w.User("alice").Press(w.last(w.Chat, "alice"), "Yes, it is mine")
+		require.Contains(t, w.last(w.Chat, "alice").Text, "They are one person when the other account has agreed, too")
+		require.Equal(t, "slack//u-alice", w.person("slack//u-alice"))
+		home.Press(w.last(w.mm, "ally"), "Yes, it is mine")
 		require.Contains(t, w.last(w.Chat, "alice").Text, "These accounts are one person now")
 		require.Contains(t, w.last(w.mm, "ally").Text, "These accounts are one person now")
 		require.Equal(t, "mm//u-ally", w.person("mm//u-ally"))
@@ -177,7 +198,7 @@ func TestLinkOverTwoPlatforms(t *testing.T) {
 		require.Equal(t, []string{"mm//u-ally", "slack//u-alice"}, accounts)
 		require.Equal(t, []string{
 			"code [slack//u-alice] by slack//u-alice", "claim [slack//u-alice mm//u-ally] by mm//u-ally",
-			"link [mm//u-ally slack//u-alice] by slack//u-alice",
+			"agree [slack//u-alice mm//u-ally] by slack//u-alice", "link [mm//u-ally slack//u-alice] by mm//u-ally",
 		}, audit)
 		require.Equal(t, [][]string{{"mm//u-ally", "slack//u-alice"}}, changed)
 
@@ -185,7 +206,7 @@ func TestLinkOverTwoPlatforms(t *testing.T) {
 		require.Contains(t, w.last(w.Chat, "alice").Text, "`slack//u-alice` is no longer linked with the others")
 		require.Equal(t, "slack//u-alice", w.person("slack//u-alice"))
 		require.Equal(t, "mm//u-ally", w.person("mm//u-ally"))
-		require.Equal(t, "unlink [slack//u-alice] by mm//u-ally", audit[3])
+		require.Equal(t, "unlink [slack//u-alice] by mm//u-ally", audit[4])
 		require.NotContains(t, w.dump(), "identity/account/", "nothing is left behind")
 	})
 }
@@ -250,7 +271,7 @@ func TestOneAnswerForAllThatDoesNotWork(t *testing.T) {
 		late := w.code("dave")
 		time.Sleep(5*time.Minute - time.Second)
 		w.mm.As(t, "davy").Direct("link " + strings.ToLower(strings.ReplaceAll(late, "-", "")))
-		require.Contains(t, w.last(w.mm, "davy").Text, "is asked now", "small letters and no dashes will do")
+		require.Contains(t, w.last(w.mm, "davy").Text, "was shown that code", "small letters and no dashes will do")
 	})
 }
 
@@ -269,33 +290,82 @@ func TestTheQuestionExpires(t *testing.T) {
 	})
 }
 
-// Only the first account decides, in private, about the request that it was shown.
+// Both accounts decide, in private, in whatever order, about the request that they were shown; nobody else does.
 func TestWhoAgrees(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := begin(t)
-		ally := w.mm.As(t, "ally")
-		code := w.code("alice")
-		w.User("alice").Direct("link yes " + code[:4])
-		require.Equal(t, nothing, w.last(w.Chat, "alice").Text, "nobody has sent the code yet")
-		ally.Direct("link " + code)
-		request := w.request("alice")
-		ally.Direct("link yes " + request)
-		require.Equal(t, nothing, w.last(w.mm, "ally").Text, "the second account does not agree for the first")
-		w.User("bob").Direct("link yes " + request)
-		require.Equal(t, nothing, w.last(w.Chat, "bob").Text)
-		w.User("bob").Direct("link no " + request)
-		require.Equal(t, nothing, w.last(w.Chat, "bob").Text)
-		w.User("alice").Say("#ops", "starling link yes "+request)
-		w.Expect("#ops", "In private only.")
-		w.User("alice").Say("#ops", "starling link no "+request)
-		w.Expect("#ops", "In private only.")
-		require.Equal(t, "slack//u-alice", w.person("slack//u-alice"))
-		w.User("alice").Direct("link yes " + strings.ToLower(request))
-		w.Idle()
-		require.Equal(t, "mm//u-ally", w.person("slack//u-alice"))
-		w.User("alice").Direct("link yes " + request)
-		require.Equal(t, nothing, w.last(w.Chat, "alice").Text, "once")
-	})
+	for _, first := range []string{"alice", "ally"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := begin(t)
+			alice, ally := w.User("alice"), w.mm.As(t, "ally")
+			code := w.code("alice")
+			alice.Direct("link yes " + code[:4])
+			require.Equal(t, nothing, w.last(w.Chat, "alice").Text, "nobody has sent the code yet")
+			ally.Direct("link " + code)
+			request := w.request("alice")
+			w.User("bob").Direct("link yes " + request)
+			require.Equal(t, nothing, w.last(w.Chat, "bob").Text)
+			w.User("bob").Direct("link no " + request)
+			require.Equal(t, nothing, w.last(w.Chat, "bob").Text)
+			alice.Say("#ops", "starling link yes "+request)
+			w.Expect("#ops", "In private only.")
+			alice.Say("#ops", "starling link no "+request)
+			w.Expect("#ops", "In private only.")
+			one, other, chat := alice, ally, w.Chat
+			if first == "ally" {
+				one, other, chat = ally, alice, w.mm
+			}
+			for range 2 { // however often: it is one of the two
+				one.Direct("link yes " + strings.ToLower(request))
+				require.Contains(t, w.last(chat, one.Name).Text, "when the other account has agreed, too")
+				require.Equal(t, "slack//u-alice", w.person("slack//u-alice"))
+				require.Equal(t, "mm//u-ally", w.person("mm//u-ally"))
+			}
+			other.Direct("link yes " + request)
+			w.Idle()
+			require.Equal(t, "mm//u-ally", w.person("slack//u-alice"))
+			alice.Direct("link yes " + request)
+			require.Equal(t, nothing, w.last(w.Chat, "alice").Text, "once")
+		})
+	}
+}
+
+// Somebody talks the victim into sending a code, or into telling one: the victim is asked, with the names of both, and who does not
+// answer, or says no, is linked with nobody. Neither side gets what the other one may do.
+func TestAttackTalkedIntoALink(t *testing.T) {
+	for _, victim := range []string{"sends the code", "tells the code"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := begin(t)
+			people, err := roles.New(roles.Config{Brain: brain.New(w.store).Namespace("roles"), People: w.id})
+			require.NoError(t, err)
+			alice, ally := w.User("alice"), w.mm.As(t, "ally") // the code is alice's
+			attacker, target, chat := alice, ally, w.mm
+			if victim == "tells the code" {
+				attacker, target, chat = ally, alice, w.Chat
+			}
+			mine, theirs := attacker.User, target.User
+			mine.Adapter, theirs.Adapter = "slack", "mm"
+			if victim == "tells the code" {
+				mine.Adapter, theirs.Adapter = "mm", "slack"
+			}
+			require.NoError(t, people.Grant(ctx, "deployer", theirs, adapter.User{}))
+			request := w.offered("alice", ally)
+			attacker.Direct("link yes " + request)
+			w.Idle()
+			has, err := people.Of(ctx, mine)
+			require.NoError(t, err)
+			require.Empty(t, has, "the victim has agreed to nothing")
+			asked := chat.Posts("@" + target.Name)
+			require.Contains(t, asked[len(asked)-1].Text, "**"+attacker.Name+"** (`"+mine.Key()+"`)")
+			require.Contains(t, asked[len(asked)-1].Text, "`"+theirs.Key()+"`")
+			target.Press(&asked[len(asked)-1], "No")
+			w.Idle()
+			attacker.Direct("link yes " + request)
+			w.Idle()
+			people.Purge()
+			has, err = people.Of(ctx, mine)
+			require.NoError(t, err)
+			require.Empty(t, has)
+		})
+	}
 }
 
 func TestNo(t *testing.T) {
@@ -332,8 +402,7 @@ func TestNotForThese(t *testing.T) {
 		gone.Kind = adapter.KindDeactivated
 		gone.Direct("link " + code)
 		require.Equal(t, "Only accounts of people are linked.", w.last(w.mm, "gone").Text)
-		w.mm.As(t, "ally").Direct("link " + code)
-		w.User("alice").Direct("link yes " + w.request("alice"))
+		w.linked("alice", w.mm.As(t, "ally"))
 		w.mm.As(t, "ally").Direct("link " + w.code("alice"))
 		require.Equal(t, "The two accounts are linked already.", w.last(w.mm, "ally").Text)
 	})
@@ -352,10 +421,10 @@ func TestTries(t *testing.T) {
 		ally.Direct("link " + code)
 		require.Equal(t, tooOften, w.last(w.mm, "ally").Text, "the right code no more than a wrong one")
 		w.mm.As(t, "other").Direct("link " + code)
-		require.Contains(t, w.last(w.mm, "other").Text, "is asked now", "the limit is the account's")
+		require.Contains(t, w.last(w.mm, "other").Text, "was shown that code", "the limit is the account's")
 		time.Sleep(15 * time.Minute)
 		ally.Direct("link " + w.code("alice"))
-		require.Contains(t, w.last(w.mm, "ally").Text, "is asked now")
+		require.Contains(t, w.last(w.mm, "ally").Text, "was shown that code")
 		time.Sleep(14 * time.Minute)
 		for range 4 {
 			ally.Direct("link x")
@@ -387,7 +456,7 @@ func TestGuessesAtOneCode(t *testing.T) {
 			w.Idle()
 			w.mm.As(t, "ally").Direct("link " + code)
 			if wrong == 4 {
-				require.Contains(t, w.last(w.mm, "ally").Text, "is asked now")
+				require.Contains(t, w.last(w.mm, "ally").Text, "was shown that code")
 			} else {
 				require.Equal(t, wrongCode, w.last(w.mm, "ally").Text)
 			}
@@ -410,7 +479,7 @@ func TestOneUseUnderConcurrency(t *testing.T) {
 		posts := w.mm.Posts(fmt.Sprint("@m", i))
 		require.Len(t, posts, 1)
 		switch {
-		case strings.Contains(posts[0].Text, "is asked now"):
+		case strings.Contains(posts[0].Text, "was shown that code"):
 			got++
 		case posts[0].Text == wrongCode:
 			refused++
@@ -426,12 +495,8 @@ func TestOneUseUnderConcurrency(t *testing.T) {
 func TestNothingMoreThanWasConfirmed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := begin(t)
-		link := func(first, second string) string {
-			w.mm.As(t, second).Direct("link " + w.code(first))
-			return w.request(first)
-		}
-		w.User("alice").Direct("link yes " + link("alice", "a2"))
-		w.User("bob").Direct("link yes " + link("bob", "b2"))
+		w.linked("alice", w.mm.As(t, "a2"))
+		w.linked("bob", w.mm.As(t, "b2"))
 
 		// alice and bob would be one person with their other accounts: all four are shown
 		w.User("alice").Direct("link")
@@ -443,7 +508,8 @@ func TestNothingMoreThanWasConfirmed(t *testing.T) {
 		request := w.request("alice")
 
 		// meanwhile bob gets a third account, which alice was not shown
-		w.User("bob").Direct("link yes " + link("bob", "b3"))
+		w.User("bob").Direct("link yes " + request)
+		w.linked("bob", w.mm.As(t, "b3"))
 		require.Contains(t, w.last(w.Chat, "bob").Text, "are one person now")
 		w.User("alice").Direct("link yes " + request)
 		require.Equal(t, "The links of one of the accounts have changed since I asked. Begin again with link.", w.last(w.Chat, "alice").Text)
@@ -455,6 +521,7 @@ func TestNothingMoreThanWasConfirmed(t *testing.T) {
 		w.User("alice").Direct("link")
 		code = codeForm.FindStringSubmatch(w.last(w.Chat, "alice").Text)[1]
 		w.User("bob").Direct("link " + code)
+		w.User("bob").Direct("link yes " + w.request("alice"))
 		w.User("alice").Direct("link yes " + w.request("alice"))
 		w.Idle()
 		for _, key := range []string{"mm//u-a2", "mm//u-b2", "mm//u-b3", "slack//u-alice", "slack//u-bob"} {
@@ -473,8 +540,7 @@ func TestEightAccounts(t *testing.T) {
 			if i == 4 {
 				time.Sleep(15 * time.Minute)
 			}
-			w.mm.As(t, fmt.Sprint("m", i)).Direct("link " + w.code("alice"))
-			w.User("alice").Direct("link yes " + w.request("alice"))
+			w.linked("alice", w.mm.As(t, fmt.Sprint("m", i)))
 			require.Contains(t, w.last(w.Chat, "alice").Text, "are one person now")
 		}
 		w.mm.As(t, "m8").Direct("link " + w.code("alice"))
@@ -501,10 +567,6 @@ func TestFirstAccountCannotBeAsked(t *testing.T) {
 }
 
 func TestMistakesOfTheConfiguration(t *testing.T) {
-	_, err := identity.New(identity.Config{CacheFor: time.Minute + 1, CacheSize: -1})
+	_, err := identity.New(identity.Config{})
 	require.ErrorContains(t, err, "Config.Brain is nil")
-	require.ErrorContains(t, err, "Config.CacheFor is 1m0.000000001s")
-	require.ErrorContains(t, err, "must not be negative")
-	_, err = identity.New(identity.Config{Brain: space(memory.New()), CacheFor: time.Minute})
-	require.NoError(t, err)
 }

@@ -40,15 +40,16 @@ func (id *Identity) audit(ctx context.Context, c Change, action Action, accounts
 	return nil
 }
 
-// agree links what the first account of an offer was asked about: all accounts that it was shown, and no others.
-func (id *Identity) agree(ctx context.Context, pick, userKey string, c Change, delivery string) ([]linked, error) {
-	audited := false
-	all, err := id.commit(ctx, delivery, func() ([]brain.Op, []linked, error) {
+// agree notes that one of the two accounts of an offer agrees to what it was asked about. With the second one it links them: all
+// accounts that both were shown, and no others. all is nil while the other one has not agreed.
+func (id *Identity) agree(ctx context.Context, pick, userKey string, c Change, delivery string) (all []linked, err error) {
+	var audited Action
+	all, err = id.commit(ctx, delivery, func() ([]brain.Op, []linked, error) {
 		e, o, err := id.open(ctx, pick)
 		if err != nil {
 			return nil, nil, err
 		}
-		if o.Second == nil || o.First.key() != userKey || o.Second.key() == userKey {
+		if o.Second == nil || o.First.key() == o.Second.key() || userKey != o.First.key() && userKey != o.Second.key() {
 			return nil, nil, errOver
 		}
 		first, err := id.entry(ctx, o.First.key())
@@ -64,16 +65,30 @@ func (id *Identity) agree(ctx context.Context, pick, userKey string, c Change, d
 		if !slices.Equal(keys(all), o.Persons) || len(all) > maxAccounts {
 			return nil, nil, errChanged
 		}
-		if !audited {
-			if err := id.audit(ctx, c, Linked, o.Persons...); err != nil {
+		if err := id.mayPart(ctx, all); err != nil {
+			return nil, nil, err
+		}
+		if !slices.Contains(o.Yes, userKey) {
+			o.Yes = append(o.Yes, userKey)
+		}
+		action, accounts := Agreed, []string{o.First.key(), o.Second.key()}
+		if len(o.Yes) == 2 {
+			action, accounts = Linked, o.Persons
+		}
+		if audited != action {
+			if err := id.audit(ctx, c, action, accounts...); err != nil {
 				return nil, nil, err
 			}
 		}
-		audited = true
+		audited = action
+		if action == Agreed {
+			value, err := json.Marshal(o)
+			return []brain.Op{{Key: e.Key, Value: value, If: brain.At(e.Rev), TTL: time.Until(o.Expires)}}, nil, err
+		}
 		ops, err := id.rewrite(ctx, all, all, map[string]uint64{o.First.key(): first.rev, o.Second.key(): second.rev})
 		return append(ops, brain.Op{Key: e.Key, Delete: true, If: brain.At(e.Rev)}), all, err
 	})
-	if err == nil {
+	if err == nil && all != nil {
 		id.changed(all)
 	}
 	return all, err
@@ -125,7 +140,7 @@ func (id *Identity) decline(ctx context.Context, pick, userKey string, c Change)
 	return o, err
 }
 
-// unlink takes an account out, and gives all accounts that were linked before.
+// unlink takes an account out, remembers that it was one of them, and gives all accounts that were linked before.
 func (id *Identity) unlink(ctx context.Context, userKey string, c Change, delivery string) ([]linked, error) {
 	audited := false
 	before, err := id.commit(ctx, delivery, func() ([]brain.Op, []linked, error) {
@@ -144,7 +159,11 @@ func (id *Identity) unlink(ctx context.Context, userKey string, c Change, delive
 		audited = true
 		now := slices.DeleteFunc(slices.Clone(g.Accounts), func(a linked) bool { return a.key() == userKey })
 		ops, err := id.rewrite(ctx, g.Accounts, now, map[string]uint64{userKey: g.rev})
-		return ops, g.Accounts, err
+		if err != nil {
+			return nil, nil, err
+		}
+		apart, err := id.part(ctx, userKey, now)
+		return append(ops, apart), g.Accounts, err
 	})
 	if err == nil {
 		id.changed(before)

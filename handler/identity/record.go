@@ -19,6 +19,7 @@ const (
 	codePrefix    = "code"    // + the first part of a code: an offer
 	limitPrefix   = "limit"   // + the user's key: what the account has tried
 	donePrefix    = "done"    // + a delivery: the change that it has made
+	apartPrefix   = "apart"   // + the user's key: the accounts that it was linked with until it was taken out
 )
 
 const (
@@ -27,6 +28,10 @@ const (
 	maxKey = 200
 	// doneFor is how long a delivery that comes again gets the answer of the first time.
 	doneFor = 24 * time.Hour
+	// apartFor is how long an account that was taken out is nobody else where persons are counted: longer than a request waits
+	// for consent and consent then lasts, which is 7 days each at most (guard.Config.ApprovalsFor).
+	apartFor = 15 * 24 * time.Hour
+	maxApart = 64 // accounts that one was taken away from in that time
 )
 
 // group is the record of an account that is linked. All accounts of a person have the same one.
@@ -92,6 +97,68 @@ func (id *Identity) entry(ctx context.Context, userKey string) (entry, error) {
 
 // full gives the key of the store.
 func (id *Identity) full(parts ...string) string { return id.brain.Key(brain.Key(parts...)) }
+
+// apart is the record of an account that was taken out lately.
+type apart struct {
+	Version  int           `json:"v"`
+	Accounts []partedSince `json:"accounts"`
+}
+
+// partedSince is an account that another one was linked with.
+type partedSince struct {
+	Key   string    `json:"key"`
+	Until time.Time `json:"until"` // how long that counts
+}
+
+// parted gives what an account was linked with lately, with the revision of the record; 0 where there is none.
+func (id *Identity) parted(ctx context.Context, userKey string) (p apart, rev uint64, err error) {
+	e, err := id.brain.Store().Get(ctx, id.full(apartPrefix, userKey))
+	if errors.Is(err, brain.ErrNotFound) {
+		return apart{}, 0, nil
+	}
+	if err != nil {
+		return p, 0, fmt.Errorf("identity: the accounts that %s was linked with: %w", userKey, err)
+	}
+	if p, err = decode[apart](e); err != nil {
+		return p, 0, err
+	}
+	if p.Version > recordVersion {
+		return p, 0, fmt.Errorf("identity: the accounts that %s was linked with were stored by a newer version of this program", userKey)
+	}
+	p.Accounts = slices.DeleteFunc(p.Accounts, func(a partedSince) bool { return !time.Now().Before(a.Until) })
+	return p, e.Rev, nil
+}
+
+// part gives the operation that remembers that an account was one of a person with others. Theirs need not: who compares the two
+// finds it with this one.
+func (id *Identity) part(ctx context.Context, userKey string, others []linked) (brain.Op, error) {
+	p, rev, err := id.parted(ctx, userKey)
+	if err != nil {
+		return brain.Op{}, err
+	}
+	gone, until := keys(others), time.Now().Add(apartFor).UTC()
+	p.Version = recordVersion
+	p.Accounts = slices.DeleteFunc(p.Accounts, func(a partedSince) bool { return slices.Contains(gone, a.Key) })
+	for _, key := range gone {
+		p.Accounts = append(p.Accounts, partedSince{key, until})
+	}
+	value, err := json.Marshal(p)
+	return brain.Op{Key: id.full(apartPrefix, userKey), Value: value, If: brain.At(rev), TTL: apartFor}, err // At(0) is Absent
+}
+
+// mayPart refuses to link an account that was taken away from too many others lately: it could not be remembered the next time.
+func (id *Identity) mayPart(ctx context.Context, all []linked) error {
+	for _, a := range all {
+		p, _, err := id.parted(ctx, a.key())
+		if err != nil {
+			return err
+		}
+		if len(p.Accounts)+len(all) > maxApart {
+			return errApart
+		}
+	}
+	return nil
+}
 
 // union gives the accounts of two persons in order; an account that is linked with none is its own person.
 func union(a, b linked, ga, gb group) []linked {

@@ -15,7 +15,7 @@ func (id *Identity) Routes() *handler.Router {
 	link := rt.Add(handler.Command[linkArgs]{
 		Name: "link", Summary: "Say that another account is yours too; in private.", Policy: id.cfg.Policy, Run: id.link, Leaked: id.link, OnCrash: handler.OnCrashRerun,
 		Description: "Say `link` to me in private. I show you a code; send it in private from your other account, as `link CODE`. Then I ask " +
-			"the first account whether that is right.",
+			"both accounts whether that is right.",
 	})
 	link.Volatile = true // so that neither the code nor the message that shows it is stored
 	rt.Add(handler.Command[answerArgs]{
@@ -90,28 +90,33 @@ func (id *Identity) link(ctx context.Context, r *handler.Request, a linkArgs) er
 			return say(err)
 		}
 		return r.Reply(ctx, "Send this to me in private from your other account, within 5 minutes:\n\n`link %s`\n\n"+
-			"Then I ask here whether that account is yours. Give the code to nobody: I never ask for it here.", shown(code))
+			"Then I ask both accounts whether that is right. Give the code to nobody: I never ask for it here.", shown(code))
 	}
 	pick, o, err := id.claim(ctx, code, me, change(r))
 	if err != nil {
 		return say(err)
 	}
 	r.Log().Info("an account was asked for a link", "account", o.First.key(), "by", me.key())
-	others := listed(o.Persons)
-	ask := &adapter.Message{
-		To: o.First.At,
-		Text: adapter.Format("**%s** (`%s`) has sent your code. If you agree, these accounts are one person, and what one may do all may do:\n%s\n\n"+
-			"Is that account yours? Say `link yes %s` or `link no %s`, within 5 minutes.", me.User.String(), me.key(), adapter.Markup(others), pick, pick),
+	if _, err := r.Send(ctx, question(o.First.At, me, "has sent your code", pick, o)); err != nil {
+		r.Log().Error("the first account of a link could not be asked", "account", o.First.key(), "error", err)
+		return &handler.UserError{Text: "The other account cannot be asked at the moment. Begin again with `link`.", Err: err}
+	}
+	_, err = r.Send(ctx, question(r.Event.Address(), o.First, "was shown that code", pick, o))
+	return err
+}
+
+// question asks one of the two accounts of an offer whether the other one is theirs, too. Both are asked: each gets what the other
+// may do, and whoever talks somebody into sending a code, or into saying what theirs is, has only one of the two.
+func question(to adapter.Address, other linked, has, pick string, o offer) *adapter.Message {
+	return &adapter.Message{
+		To: to,
+		Text: adapter.Format("**%s** (`%s`) %s. If both accounts agree, these are one person, and what one may do all may do:\n%s\n\n"+
+			"Is that account yours? Say `link yes %s` or `link no %s`, within 5 minutes. If anybody asked you to do this, say no.",
+			other.User.String(), other.key(), has, adapter.Markup(listed(o.Persons)), pick, pick),
 		Buttons: []adapter.Button{
 			{Label: "Yes, it is mine", Command: "link yes " + pick}, {Label: "No", Command: "link no " + pick, Style: adapter.ButtonDanger},
 		},
 	}
-	if _, err := r.Send(ctx, ask); err != nil {
-		r.Log().Error("the first account of a link could not be asked", "account", o.First.key(), "error", err)
-		return &handler.UserError{Text: "The other account cannot be asked at the moment. Begin again with `link`.", Err: err}
-	}
-	return r.Reply(ctx, "**%s** (`%s`) is asked now. After its yes these accounts are one person, and what one may do all may do:\n%s\n\n"+
-		"`link no %s` takes it back.", o.First.User.String(), o.First.key(), adapter.Markup(others), pick)
 }
 
 // listed shows keys one below the other.
@@ -134,6 +139,9 @@ func (id *Identity) yes(ctx context.Context, r *handler.Request, a answerArgs) e
 	all, err := id.agree(ctx, strings.ToUpper(a.Request), me.key(), change(r), r.Delivery)
 	if err != nil {
 		return say(err)
+	}
+	if all == nil {
+		return r.Reply(ctx, "Noted. They are one person when the other account has agreed, too; I have asked it the same.")
 	}
 	r.Log().Info("accounts were linked", "accounts", strings.Join(keys(all), " "))
 	text := adapter.Format("These accounts are one person now:\n%s\n\nIf one of them is not yours, say `unlink` and its key.", adapter.Markup(listed(keys(all))))
@@ -272,6 +280,8 @@ func say(err error) error {
 		text = "A person has at most 8 accounts here: unlink one first."
 	case errors.Is(err, errOver):
 		text = "There is nothing to agree to: it is over, or it is not yours. Begin again with link."
+	case errors.Is(err, errApart):
+		text = "Too many links of one of the accounts were taken back lately. Try again in some days."
 	case errors.Is(err, errChanged):
 		text = "The links of one of the accounts have changed since I asked. Begin again with link."
 	case errors.Is(err, ErrNotLinked):

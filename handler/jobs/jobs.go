@@ -1,6 +1,7 @@
 // Package jobs is a ready-made router that shows what the bot is at, and stops it:
 //
-//	jobs       lists what runs: its id, what, who, where, since when, how far
+//	jobs       lists what runs: its id, what, who, where, since when, how far; of what runs in a room that others may not see,
+//	           neither the room's name nor how far it is
 //	cancel ID  ends it
 //
 // Mount it: rt.Mount("jobs", jobs.New(jobs.Config{})).
@@ -41,8 +42,9 @@ func show(ctx context.Context, r *handler.Request) error {
 		if job.ID == r.CorrelationID() {
 			continue // this one
 		}
-		b.WriteString(adapter.Format("\n%s %s for %s in %s, %s", job.ID, job.Route, job.User.String(), place(job), age(time.Since(job.Since))))
-		if job.Progress != "" {
+		shown := handler.ShownIn(job.Address, job.Room.Kind, r.Event) // how far it is may tell what was said in private
+		b.WriteString(adapter.Format("\n%s %s for %s in %s, %s", job.ID, job.Route, job.User.String(), place(job, shown), age(time.Since(job.Since))))
+		if shown && job.Progress != "" {
 			b.WriteString(adapter.Format(": %s", job.Progress))
 		}
 	}
@@ -52,9 +54,12 @@ func show(ctx context.Context, r *handler.Request) error {
 	return r.Reply(ctx, "%s", adapter.Markup(strings.TrimPrefix(b.String(), "\n")))
 }
 
-func place(job handler.Job) string {
-	if job.Room.Kind == adapter.RoomDirect {
+func place(job handler.Job, shown bool) string {
+	switch {
+	case job.Room.Kind == adapter.RoomDirect:
 		return "a direct room"
+	case !shown:
+		return "another room"
 	}
 	return job.Room.String()
 }

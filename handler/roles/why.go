@@ -11,9 +11,9 @@ import (
 // Explainer tells what would become of a command, without running it and without any effect. The guard is one.
 type Explainer interface {
 	// Explain judges line, which is without the bot's name, as if u said it where r was said. steps are the rules in the order
-	// in which they are asked; allowed is the decision, which is the one that would be made when u says it, as far as policy
-	// decides: that a route is switched off (handler/admin) or a limit is reached is another matter. An error means that there
-	// is no decision; a handler.UserError is shown.
+	// in which they are asked; allowed is the decision, which is the one that would be made when u says it, as far as policy and
+	// what the explainer knows of besides (guard.Config.Obstacles) decide: that a limit is reached is another matter. An error
+	// means that there is no decision; a handler.UserError is shown.
 	Explain(ctx context.Context, r *handler.Request, u adapter.User, line string) (steps []Step, allowed bool, err error)
 }
 
@@ -43,8 +43,8 @@ const maxSteps = 50
 func (ro *Roles) UseExplainer(e Explainer) { ro.explains.Store(&e) }
 
 type whyArgs struct {
-	User adapter.User `arg:"user" help:"whose right is in question"`
-	Line string       `arg:"line" rest:"" text:"" help:"the command as that person would type it"`
+	User adapter.User `arg:"user" help:"mention them"`
+	Line string       `arg:"command" rest:"" text:"" help:"as that person would type it"`
 }
 
 // why explains a decision to the person it is about, and to admins.

@@ -2,7 +2,6 @@ package guard
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,11 +31,11 @@ func (g *Guard) askApproval(ctx context.Context, r *handler.Request, in *handler
 	h := in.Hold(r, handler.HeldApproval)
 	h.Factor, h.Since = factor, time.Now().UTC()
 	h.Expires = h.Since.Add(g.cfg.ApprovalsFor)
-	other, err := same(ctx, holder, h)
+	all, err := holder.AllHeld(ctx)
 	if err != nil {
 		return g.deny(ctx, r, in, verdict{rule: "approval", why: whyStore, err: err})
 	}
-	if other != nil {
+	if other := same(all, h); other != nil {
 		return handler.UserErrorf("%s: that waits for consent already, as %s.", r.Event.User, other.ID)
 	}
 	again, err := holder.Hold(ctx, r, h)
@@ -62,17 +61,13 @@ func (g *Guard) askApproval(ctx context.Context, r *handler.Request, in *handler
 }
 
 // same gives the request of another delivery for the very same thing that waits already; nil if there is none.
-func same(ctx context.Context, holder handler.Holder, h *handler.Held) (*handler.Held, error) {
-	all, err := holder.AllHeld(ctx)
-	if err != nil {
-		return nil, err
-	}
+func same(all []*handler.Held, h *handler.Held) *handler.Held {
 	for _, other := range all {
 		if other.Kind == h.Kind && other.Hash == h.Hash && other.Delivery != h.Delivery && other.Expires.After(h.Since) {
-			return other, nil
+			return other
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // put posts a request where others see it.
@@ -141,11 +136,16 @@ func (g *Guard) missing(ctx context.Context, r *handler.Request, asker adapter.U
 	if err != nil {
 		return "", err
 	}
-	type voter struct {
+	type account struct {
 		held []string
 		kind adapter.UserKind
 	}
-	voters := map[string][]voter{} // by person
+	type voter struct {
+		persona
+		accounts []account
+		asker    bool
+	}
+	voters := []voter{{persona: self, asker: true}}
 	for _, c := range consents {
 		who, err := g.person(ctx, c.By)
 		if err != nil {
@@ -155,20 +155,29 @@ func (g *Guard) missing(ctx context.Context, r *handler.Request, asker adapter.U
 		if err != nil {
 			return "", err
 		}
-		if who == self || !person(c.By) {
-			continue
+		v := voter{persona: who}
+		if person(c.By) {
+			held, err := g.rolesOf(ctx, c.By, true)
+			if err != nil {
+				return "", err
+			}
+			v.accounts = []account{{held, c.By.Kind}}
 		}
-		held, err := g.rolesOf(ctx, c.By, true)
-		if err != nil {
-			return "", err
+		apart := voters[:0:0]
+		for _, other := range voters { // all that are this one, who may join two others
+			if other.is(who) {
+				v = voter{v.and(other.persona), append(v.accounts, other.accounts...), v.asker || other.asker}
+			} else {
+				apart = append(apart, other)
+			}
 		}
-		voters[who] = append(voters[who], voter{held, c.By.Kind})
+		voters = append(apart, v)
 	}
 	var lack []string
 	for _, need := range needs {
 		n := 0
-		for _, accounts := range voters {
-			if slices.ContainsFunc(accounts, func(v voter) bool { return mayConsent(need, v.held, v.kind) }) {
+		for _, v := range voters {
+			if !v.asker && slices.ContainsFunc(v.accounts, func(a account) bool { return mayConsent(need, a.held, a.kind) }) {
 				n++
 			}
 		}
@@ -206,7 +215,7 @@ func (g *Guard) judge(ctx context.Context, h *handler.Held, by adapter.User) err
 	if err != nil {
 		return unsure(by, err)
 	}
-	if who == asker {
+	if who.is(asker) {
 		return handler.UserErrorf("%s: somebody else must agree to what you ask for.", by)
 	}
 	held, err := g.rolesOf(ctx, by, true)
@@ -269,7 +278,7 @@ func (g *Guard) approve(ctx context.Context, r *handler.Request, id string) erro
 			if err != nil {
 				return unsure(by, err)
 			}
-			if other == who {
+			if other.is(who) {
 				return handler.UserErrorf("%s: you have agreed to %s already.", by, h.ID)
 			}
 		}
@@ -278,12 +287,13 @@ func (g *Guard) approve(ctx context.Context, r *handler.Request, id string) erro
 		if err != nil {
 			return unsure(by, err)
 		}
-		text := adapter.Format("%s agreed to %s, which has all the consent it needs.", by, h.ID)
-		if lack != "" {
-			text = adapter.Format("%s agreed to %s. It still needs %s.", by, h.ID, lack)
-		}
 		rec := heldRecord(h, audit.PhaseApproved, by, "approved", "")
-		d, err := decision(text, adapter.Address{}, &rec)
+		d, err := g.decision(r, h, tells{record: &rec, say: func(on string, _ bool) string {
+			if lack != "" {
+				return adapter.Format("%s agreed to %s. It still needs %s.", handler.NameFor(by, on), h.ID, lack)
+			}
+			return adapter.Format("%s agreed to %s, which has all the consent it needs.", handler.NameFor(by, on), h.ID)
+		}})
 		if err != nil {
 			return err
 		}
@@ -305,44 +315,6 @@ func (g *Guard) approve(ctx context.Context, r *handler.Request, id string) erro
 	return handler.UserErrorf("Too many decide %s at once. Say it again.", id)
 }
 
-// memo is what is still to be done about a decision after it counts, also when the process dies then.
-type memo struct {
-	Record *audit.Record   `json:"record,omitempty"`
-	To     adapter.Address `json:"to,omitzero"`     // who asked is told there, too
-	Aloud  bool            `json:"aloud,omitempty"` // it is announced in Config.Room
-}
-
-func decision(text string, to adapter.Address, rec *audit.Record) (handler.Decision, error) {
-	data, err := json.Marshal(memo{Record: rec, To: to})
-	if err != nil {
-		return handler.Decision{}, fmt.Errorf("guard: decide: %w", err)
-	}
-	return handler.Decision{Text: text, Memo: data}, nil
-}
-
-// finish records a decision that counts and says it. An event that comes again does so again: what a crash left out is made up
-// for, and a record may be there twice.
-func (g *Guard) finish(ctx context.Context, r *handler.Request, d handler.Decision) error {
-	var m memo
-	if err := json.Unmarshal(d.Memo, &m); err != nil {
-		return fmt.Errorf("guard: what was decided cannot be read: %w", err)
-	}
-	if m.Record != nil {
-		g.note(ctx, *m.Record)
-	}
-	if m.Aloud && g.cfg.Room != (adapter.Address{}) && g.cfg.Room != r.Event.Address() && g.cfg.Room != m.To {
-		if _, err := r.Send(ctx, &adapter.Message{To: g.cfg.Room, Text: d.Text}); err != nil {
-			r.Log().Error("an override could not be announced", "error", err)
-		}
-	}
-	if m.To != (adapter.Address{}) && m.To != r.Event.Address() {
-		if _, err := r.Send(ctx, &adapter.Message{To: m.To, Text: d.Text}); err != nil {
-			r.Log().Warn("who asked could not be told what became of it", "to", m.To.String(), "error", err)
-		}
-	}
-	return r.Reply(ctx, "%s", adapter.Markup(d.Text))
-}
-
 // refuse records that somebody tried to decide who may not.
 func (g *Guard) refuse(ctx context.Context, r *handler.Request, h *handler.Held, err error) {
 	rec := heldRecord(h, audit.PhaseDenied, r.Event.User, "no consent", "approval")
@@ -354,7 +326,12 @@ func (g *Guard) refuse(ctx context.Context, r *handler.Request, h *handler.Held,
 
 // lost ends a request whose arguments were secret and are gone.
 func (g *Guard) lost(ctx context.Context, r *handler.Request, holder handler.Holder, h *handler.Held) error {
-	d, err := decision(adapter.Format("%s: I was restarted and do not keep secrets. Say it again: %s", h.Event.User, h.Line), h.Event.Address(), nil)
+	d, err := g.decision(r, h, tells{asker: true, say: func(on string, whole bool) string {
+		if !whole {
+			return adapter.Format("I was restarted and do not keep secrets. %s has to say %s again.", handler.NameFor(h.Event.User, on), h.ID)
+		}
+		return adapter.Format("%s: I was restarted and do not keep secrets. Say it again: %s", handler.NameFor(h.Event.User, on), h.Line)
+	}})
 	if err != nil {
 		return err
 	}
@@ -384,10 +361,10 @@ func (g *Guard) end(ctx context.Context, r *handler.Request, id string, cancel b
 		if err != nil {
 			return unsure(by, err)
 		}
-		text, outcome := adapter.Format("%s denied %s of %s.", by, h.ID, h.Event.User), "denied"
+		outcome := "denied"
 		switch {
-		case who == asker:
-			text, outcome = adapter.Format("%s canceled %s.", by, h.ID), "canceled"
+		case who.owns(asker):
+			outcome = "canceled"
 		case cancel:
 			return handler.UserErrorf("%s: only who asked for %s can cancel it. Others deny it.", by, h.ID)
 		default:
@@ -397,115 +374,16 @@ func (g *Guard) end(ctx context.Context, r *handler.Request, id string, cancel b
 			}
 		}
 		rec := heldRecord(h, audit.PhaseDenied, by, outcome, "approval")
-		d, err := decision(text, h.Event.Address(), &rec)
+		d, err := g.decision(r, h, tells{record: &rec, asker: true, say: func(on string, _ bool) string {
+			if outcome == "canceled" {
+				return adapter.Format("%s canceled %s.", handler.NameFor(by, on), h.ID)
+			}
+			return adapter.Format("%s denied %s of %s.", handler.NameFor(by, on), h.ID, handler.NameFor(h.Event.User, on))
+		}})
 		if err != nil {
 			return err
 		}
 		err = holder.DropHeld(ctx, r, h, d)
-		if errors.Is(err, brain.ErrConflict) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		return g.finish(ctx, r, d)
-	}
-	return handler.UserErrorf("Too many decide %s at once. Say it again.", id)
-}
-
-// pending lists what waits for the consent of who asks, and what they have asked for.
-func (g *Guard) pending(ctx context.Context, r *handler.Request) error {
-	all, err := r.Holder(permit.Proof{}).AllHeld(ctx)
-	if err != nil {
-		return err
-	}
-	by := r.Event.User
-	who, err := g.person(ctx, by)
-	if err != nil {
-		return unsure(by, err)
-	}
-	held, err := g.rolesOf(ctx, by, false)
-	if err != nil {
-		return unsure(by, err)
-	}
-	now := time.Now()
-	var b strings.Builder
-	for _, h := range all {
-		if h.Kind != handler.HeldApproval || !h.Expires.After(now) {
-			continue
-		}
-		asker, err := g.person(ctx, h.Event.User)
-		if err != nil {
-			return unsure(by, err)
-		}
-		may := person(by) && slices.ContainsFunc(h.Needs, func(need handler.Consents) bool { return mayConsent(need, held, by.Kind) })
-		if asker != who && !may {
-			continue
-		}
-		b.WriteString(adapter.Format("%s of %s needs %s; %s agreed; until %s\n```\n%s\n```\n", h.ID, h.Event.User.String(), needs(h), fmt.Sprint(len(h.Consents)), h.Expires, h.Line))
-	}
-	if b.Len() == 0 {
-		return r.Whisper(ctx, "Nothing waits for you.")
-	}
-	return r.Whisper(ctx, "%s", adapter.Markup(strings.TrimSpace(b.String())))
-}
-
-// mayOverride tells whether somebody may pass an approval over.
-func (g *Guard) mayOverride(ctx context.Context, by adapter.User) verdict {
-	if g.cfg.BreakGlass == "" || !person(by) {
-		return verdict{rule: "override", why: whyConsents, need: []string{"an approval"}}
-	}
-	held, err := g.rolesOf(ctx, by, true)
-	if err != nil {
-		return verdict{rule: "override", why: whyRoles, err: err}
-	}
-	if !has(held, by.Kind, g.cfg.BreakGlass) {
-		return verdict{rule: "override", why: whyRole, need: []string{g.cfg.BreakGlass}}
-	}
-	return yes
-}
-
-// minReason is how long the reason for an override is at least, in letters and digits.
-const minReason = 8
-
-// override runs a request without the consent that it needs: in an emergency, with a reason, recorded and announced.
-func (g *Guard) override(ctx context.Context, r *handler.Request, id, why string) error {
-	holder := r.Holder(permit.Proof{})
-	if d, ok := holder.Decided(r, id); ok {
-		return g.finish(ctx, r, d)
-	}
-	by := r.Event.User
-	why = strings.TrimSpace(why)
-	if letters(why) < minReason {
-		return handler.UserErrorf("%s: say why, in a few words: override %s because ...", by, id)
-	}
-	for range settleTries {
-		h, err := waiting(ctx, holder, id)
-		if err != nil {
-			return err
-		}
-		if v := g.mayOverride(ctx, by); !v.ok {
-			refusal := &handler.UserError{Text: adapter.Format("%s: %s", by, adapter.Markup(v.text(r))), Err: v.err}
-			g.refuse(ctx, r, h, refusal)
-			return refusal
-		}
-		if h.Lost {
-			return g.lost(ctx, r, holder, h)
-		}
-		rec := heldRecord(h, audit.PhaseBreakGlass, by, "override", "")
-		rec.Error = why
-		if err := g.append(ctx, rec); err != nil { // before it happens: an emergency that is on no record is none
-			return &handler.UserError{Text: adapter.Format("%s: that cannot be recorded now, so it does not happen. My log has it under %s.", by, r.CorrelationID()), Err: err}
-		}
-		text := adapter.Format("**%s runs %s of %s without the consent it needs**, because: %s\n```\n%s\n```", by, h.ID, h.Event.User, why, h.Line)
-		d := handler.Decision{Text: text}
-		if d.Memo, err = json.Marshal(memo{To: h.Event.Address(), Aloud: true}); err != nil {
-			return fmt.Errorf("guard: decide: %w", err)
-		}
-		err = holder.Release(ctx, r, h, h.Granted(&handler.Agreement{
-			Hash: h.Hash, Factor: h.Factor, Until: time.Now().Add(g.cfg.ApprovalsFor).UTC(),
-			Override: &handler.Override{Consent: handler.Consent{By: by, At: time.Now().UTC()}, Reason: why},
-		}), d)
 		if errors.Is(err, brain.ErrConflict) {
 			continue
 		}

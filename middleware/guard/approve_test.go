@@ -71,11 +71,11 @@ func sorted(lines []string) []string {
 // T24: who may not agree, and what for.
 func TestWhoMayNotAgree(t *testing.T) {
 	persons := func(c *guard.Config) {
-		c.Person = func(_ context.Context, key string) (string, error) {
+		c.Person = func(_ context.Context, key string) (now, lately []string, err error) {
 			if strings.HasPrefix(key, "chat//u-bob") {
-				return "person-bob", nil
+				return []string{"person-bob"}, nil, nil
 			}
-			return key, nil
+			return []string{key}, nil, nil
 		}
 	}
 	cases := map[string]struct {
@@ -128,7 +128,9 @@ func TestWhoMayNotAgree(t *testing.T) {
 // k of n: two persons, one of whom has two accounts, which count once.
 func TestTwoMustAgree(t *testing.T) {
 	w := newWorld(t, options{deploy: two, guard: func(c *guard.Config) {
-		c.Person = func(_ context.Context, key string) (string, error) { return strings.TrimSuffix(key, "2"), nil }
+		c.Person = func(_ context.Context, key string) (now, lately []string, err error) {
+			return []string{strings.TrimSuffix(key, "2")}, nil, nil
+		}
 	}})
 	w.people.give(key("carol2"), "sre")
 	w.User("bob").Say("#ops", "starling deploy api to prod")

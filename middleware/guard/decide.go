@@ -112,9 +112,6 @@ func (p *pass) Decide(ctx context.Context, r *handler.Request, in *handler.Inten
 
 // deny records a refusal and gives the error that says it to who asked.
 func (g *Guard) deny(ctx context.Context, r *handler.Request, in *handler.Intent, v verdict) error {
-	if v.err != nil {
-		r.Log().Warn("a command is refused because a rule could not be judged", "rule", v.rule, "error", v.err)
-	}
 	rec := record(r, in, audit.PhaseDenied)
 	rec.Decision, rec.Rule = "denied", v.rule
 	if len(v.need) > 0 {
@@ -123,11 +120,7 @@ func (g *Guard) deny(ctx context.Context, r *handler.Request, in *handler.Intent
 	if v.err != nil {
 		rec.Error = v.err.Error()
 	}
-	if err := g.append(ctx, rec); err != nil {
-		r.Log().Error("a refusal could not be audited", "rule", v.rule, "error", err)
-	} else if g.cfg.Audit == nil {
-		r.Log().Info("a command is refused", "rule", rec.Rule)
-	}
+	g.recordDenied(ctx, r, rec, v)
 	hidden := r.Conceal(ctx)
 	if g.cfg.Silent || !addressed(r) {
 		return handler.Refused("policy: " + v.rule)
@@ -135,9 +128,32 @@ func (g *Guard) deny(ctx context.Context, r *handler.Request, in *handler.Intent
 	return &handler.UserError{Text: strings.TrimSpace(adapter.Format("%s: %s %s", r.Event.User, adapter.Markup(v.text(r)), hidden))}
 }
 
+// recordDenied writes that something was refused: always where it was asked for, and now and then where it was only overheard.
+func (g *Guard) recordDenied(ctx context.Context, r *handler.Request, rec audit.Record, v verdict) {
+	this, more := refusal{r.Event.User.Key(), rec.Route, rec.Rule}, 0
+	if isOverheard(r.Route) {
+		n, since, due := g.overheard.refused(this)
+		if !due {
+			return
+		}
+		if more = n; more > 0 {
+			rec.Outcome = fmt.Sprintf("and %d more since %s", more, since.UTC().Format(time.RFC3339))
+		}
+	}
+	if v.err != nil {
+		r.Log().Warn("a command is refused because a rule could not be judged", "rule", v.rule, "error", v.err)
+	}
+	if err := g.append(ctx, rec); err != nil {
+		r.Log().Error("a refusal could not be audited", "rule", v.rule, "error", err)
+		g.overheard.missed(this, more)
+	} else if g.cfg.Audit == nil {
+		r.Log().Info("a command is refused", "rule", rec.Rule)
+	}
+}
+
 // addressed tells whether the asker expects an answer: what was only overheard gets none.
 func addressed(r *handler.Request) bool {
-	return r.Event.User.ID != "" && r.Route.Kind() != "hear" && r.Route.Kind() != "on"
+	return r.Event.User.ID != "" && !isOverheard(r.Route)
 }
 
 // text says the refusal in portable Markdown.

@@ -23,6 +23,10 @@
 // an id or one that is deactivated, a brain that does not answer, a consent for something else, a route marked Dangerous that
 // cannot be audited. The asker is told in a sentence, where they spoke to the bot, and the audit log has the rule.
 //
+// What was said to the bot and refused is always on record. What it only overheard (Hear and other routes that nobody addressed)
+// and may not run is refused each time, and on record once an hour for each person, route and rule, with the number of those in
+// between ("and 41 more since ..."): chatter must not be able to fill the log. Each process counts for itself, at most 4,096 of them.
+//
 // # Approvals
 //
 // A command that needs the consent of others becomes a record in the brain. It holds the canonical arguments and the hash of
@@ -31,4 +35,12 @@
 // the role it names, and never who asked; accounts of one person count once (Config.Person). With the last one the record is
 // deleted and the event put into the inbox again, in one step: of a thousand clicks one runs it. When it runs, all is judged anew:
 // the asker's role, the approvers' roles, and that rules and arguments are still those that were agreed to.
+//
+// Break-glass (Config.BreakGlass) is for one person alone, who may be the one who asked: what holds it is the role, a reason that is
+// on record before anything happens, and the announcement. A rule on the route guard/override may ask for a second factor, too.
+//
+// # Second factors
+//
+// A command that needs one waits for "code 123456" in private. A code is for one command, and says which it releases; where several
+// wait it must name one, and the rest is dropped. Within Policy.Elevate the next commands need no other code.
 package guard

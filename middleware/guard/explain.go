@@ -9,13 +9,35 @@ import (
 	"github.com/starlingbot/starling/handler/roles"
 )
 
-// Explain tells rule by rule what would become of a line if u said it where r was said, by the very functions that decide. Nothing
-// runs, nobody is asked, and nothing is recorded.
+// Explain tells rule by rule what would become of a line if u said it where r was said, by the very functions that decide, and then
+// what Config.Obstacles say of its route. Nothing runs, nobody is asked, and nothing is recorded.
 func (g *Guard) Explain(ctx context.Context, r *handler.Request, u adapter.User, line string) ([]roles.Step, bool, error) {
 	p, err := r.Preview(ctx, u, line)
 	if err != nil {
 		return nil, false, err
 	}
+	steps, allowed := g.explain(ctx, r, u, p)
+	for _, o := range g.cfg.Obstacles {
+		why, err := blocks(ctx, o, p.Route)
+		if err != nil {
+			r.Log().Warn("it is not known whether something is in the way of a route", "route", p.Route.ID, "error", err)
+			why = "nobody knows whether it is refused for another reason; my log has it under " + r.CorrelationID()
+		}
+		if why != "" {
+			steps, allowed = append(steps, roles.Step{Rule: "besides policy", Verdict: roles.Refuses, Detail: why}), false
+		}
+	}
+	return steps, allowed, nil
+}
+
+// blocks asks an obstacle. One that panics does not know.
+func blocks(ctx context.Context, o Obstacle, route *handler.Route) (why string, err error) {
+	defer notPanic(&err)
+	return o.Blocks(ctx, route)
+}
+
+// explain judges by policy.
+func (g *Guard) explain(ctx context.Context, r *handler.Request, u adapter.User, p *handler.Preview) ([]roles.Step, bool) {
 	in := p.Intent
 	// The whole decision, first by the route's own policy, as the guard makes it.
 	v := g.static(ctx, p.Event, p.Route.Effective(), true)
@@ -30,21 +52,21 @@ func (g *Guard) Explain(ctx context.Context, r *handler.Request, u adapter.User,
 	if in.Err != nil {
 		steps[0] = roles.Step{Rule: "policy", Verdict: roles.Refuses, Detail: "it could not be found out what this asks for; my log has it under " + r.CorrelationID()}
 		r.Log().Warn("a policy is not known", "route", p.Route.ID, "error", in.Err)
-		return steps, false, nil
+		return steps, false
 	}
 	if in.Policy.IsZero() {
 		steps[0] = roles.Step{Rule: "policy", Verdict: roles.Allows, Detail: "nothing is asked for " + in.Line}
 	}
 	if v.rule == "identity" {
 		add("identity", roles.Refuses, "the account has no id, or is deactivated")
-		return steps, false, nil
+		return steps, false
 	}
 	add("identity", roles.Allows, u.Key())
 	if sets := in.Policy.RoleSets(); len(sets) > 0 {
 		held, err := g.rolesOf(ctx, u, false)
 		if err != nil {
 			add("role", roles.Refuses, "roles cannot be read now: "+err.Error())
-			return steps, false, nil
+			return steps, false
 		}
 		for _, set := range sets {
 			one := handler.Policy{Roles: set}
@@ -90,7 +112,7 @@ func (g *Guard) Explain(ctx context.Context, r *handler.Request, u adapter.User,
 	if in.Exclusive != "" {
 		add("exclusive", waits, "one at a time: "+in.Exclusive)
 	}
-	return steps, v.ok, nil
+	return steps, v.ok
 }
 
 func orNone(list []string) string {

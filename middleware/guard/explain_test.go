@@ -2,14 +2,22 @@ package guard_test
 
 import (
 	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/starlingbot/starling"
+	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/brain"
+	"github.com/starlingbot/starling/brain/memory"
 	"github.com/starlingbot/starling/handler"
+	"github.com/starlingbot/starling/handler/admin"
 	"github.com/starlingbot/starling/handler/roles"
+	"github.com/starlingbot/starling/middleware/guard"
 )
 
 // Why tells rule by rule what would become of a very line, and does nothing.
@@ -64,4 +72,66 @@ func TestExplain(t *testing.T) {
 	require.Zero(t, w.ran.Load())
 	w.ExpectSilence()
 	require.Empty(t, held(t, w.store))
+}
+
+// why says "may" of a route that somebody has switched off, which is refused.
+func TestAttackWhyOfWhatIsOff(t *testing.T) {
+	var down atomic.Bool
+	var off *admin.Switch
+	store := &failing{Store: memory.New(), down: &down}
+	w := newWorld(t, options{
+		store: store,
+		guard: func(c *guard.Config) {
+			var err error
+			off, err = admin.NewSwitch(admin.SwitchConfig{Brain: brain.New(store).Namespace("admin"), CacheFor: time.Nanosecond})
+			require.NoError(t, err)
+			c.Obstacles = []guard.Obstacle{off}
+		},
+		routes: func(w *world, rt *handler.Router) {
+			commands, err := admin.New(admin.Config{
+				Bot: admin.Of(func() *starling.Bot { return w.Bot.Bot() }), Switch: off, May: func(context.Context, adapter.User) (bool, error) { return true, nil },
+			})
+			require.NoError(t, err)
+			rt.Mount("admin", commands)
+			ro, err := roles.New(roles.Config{Brain: brain.New(w.store).Namespace("roles")})
+			require.NoError(t, err)
+			ro.UseExplainer(w.guard)
+			rt.Mount("roles", ro.Routes())
+		},
+	})
+	why := func(who, line string) string {
+		t.Helper()
+		w.User(who).Direct("why me " + line)
+		return w.ExpectMatch("@"+who, "run").Text
+	}
+	require.Contains(t, why("bob", "deploy api"), "**may** run")
+	w.User("carol").Direct("disable deploy because the cluster is being moved")
+	w.ExpectMatch("@carol", "is off")
+	text := why("bob", "deploy api")
+	require.Contains(t, text, "**may not** run")
+	require.Regexp(t, `(?s)2\. \*\*identity\*\* allows.*3\. \*\*role\*\* allows.*4\. \*\*besides policy\*\* refuses: deploy is switched off by carol since .* UTC: the cluster is being moved$`, text)
+	require.Regexp(t, `(?s)\*\*role\*\* refuses.*\*\*besides policy\*\* refuses`, why("eve", "deploy api"), "the guard's own decision comes first")
+	require.NotContains(t, why("bob", "status"), "besides policy", "what cannot be off")
+	down.Store(true)
+	text = why("bob", "deploy api")
+	require.Contains(t, text, "**may not** run")
+	require.Contains(t, text, "**besides policy** refuses: nobody knows")
+	down.Store(false)
+	w.User("carol").Direct("enable deploy")
+	w.ExpectMatch("@carol", "is on")
+	require.Contains(t, why("bob", "deploy api"), "**may** run")
+	require.Zero(t, w.ran.Load())
+}
+
+// failing is a store in which the routes that are off cannot be read.
+type failing struct {
+	brain.Store
+	down *atomic.Bool
+}
+
+func (s *failing) Get(ctx context.Context, key string) (brain.Entry, error) {
+	if s.down.Load() && strings.HasPrefix(key, "admin/") {
+		return brain.Entry{}, errors.New("down")
+	}
+	return s.Store.Get(ctx, key)
 }

@@ -26,7 +26,8 @@ const maxSkew = 5 * time.Minute
 
 func elevationKey(u adapter.User) string { return brain.Key("elevated", u.Key()) }
 
-// elevated tells whether u gave a second factor within window.
+// elevated tells whether u gave a second factor within window, and still has one: with a factor that was taken away goes what was
+// given with it.
 func (g *Guard) elevated(ctx context.Context, u adapter.User, window time.Duration) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
@@ -37,8 +38,10 @@ func (g *Guard) elevated(ctx context.Context, u adapter.User, window time.Durati
 	if err != nil {
 		return false, err
 	}
-	age := time.Since(e.At)
-	return age < window && age > -time.Minute, nil // a clock that is a little ahead, and not one that is wrong
+	if age := time.Since(e.At); age >= window || age <= -time.Minute { // a clock that is a little ahead, and not one that is wrong
+		return false, nil
+	}
+	return g.enrolled(ctx, u)
 }
 
 // askFactor asks who said r for a second factor, in private.
@@ -58,10 +61,11 @@ func (g *Guard) askFactor(ctx context.Context, r *handler.Request, in *handler.I
 	h.Since = time.Now().UTC()
 	h.Expires = h.Since.Add(handler.AskFor)
 	holder := r.Holder(permit.Proof{})
-	other, err := same(ctx, holder, h)
+	all, err := holder.AllHeld(ctx)
 	if err != nil {
 		return g.deny(ctx, r, in, verdict{rule: "factor", why: whyStore, err: err})
 	}
+	other := same(all, h)
 	if other == nil { // else it was said twice, and runs once
 		again, err := holder.Hold(ctx, r, h)
 		if err != nil {
@@ -75,7 +79,11 @@ func (g *Guard) askFactor(ctx context.Context, r *handler.Request, in *handler.I
 		}
 	}
 	// It waits before the code is asked for: who gives it at once finds it.
-	if err := r.Direct(ctx, "To run this, say \"code\" and what your app shows to me here, such as \"code 123456\", within %s:\n```\n%s\n```", handler.AskFor, in.Line); err != nil {
+	such := "code 123456"
+	if other == nil && len(waitFactor(all, u)) > 0 { // a code is for one of them
+		such += " " + h.ID
+	}
+	if err := r.Direct(ctx, "To run this, say \"code\" and what your app shows to me here, such as \"%s\", within %s:\n```\n%s\n```", such, handler.AskFor, in.Line); err != nil {
 		if other == nil {
 			err = errors.Join(err, forget(ctx, r, h.ID))
 		}
@@ -115,57 +123,4 @@ func (g *Guard) enrolled(ctx context.Context, u adapter.User) (ok bool, err erro
 func (g *Guard) verify(ctx context.Context, u adapter.User, secret handler.Secret) (err error) {
 	defer notPanic(&err)
 	return g.cfg.Factor.Verify(ctx, u.Key(), secret.Reveal())
-}
-
-// code takes a second factor.
-func (g *Guard) code(ctx context.Context, r *handler.Request, secret handler.Secret) error {
-	u := r.Event.User
-	if !person(u) {
-		return handler.UserErrorf("I do not know this account as that of a person.")
-	}
-	if at := r.Event.Time; !at.IsZero() && time.Since(at).Abs() > maxSkew { // T36: the code is not tried, so that it costs none of the tries
-		r.Log().Warn("a code cannot be judged: it was said at a time that is far from that of this machine's clock", "ahead", time.Since(at).Round(time.Second))
-		return handler.UserErrorf("%s: that reached me late, or my clock is wrong. Say the code that your app shows now; if that does not work, tell who runs me.", u)
-	}
-	_, err := handler.Once(ctx, r, "verify", func(ctx context.Context) (bool, error) {
-		return true, g.verify(ctx, u, secret)
-	})
-	if err != nil {
-		rec := audit.Record{
-			Phase: audit.PhaseDenied, Delivery: r.Delivery, Correlation: r.CorrelationID(), Who: audit.PersonOf(u), Room: r.Event.Address(), Route: r.Route.ID,
-			Decision: "denied", Rule: "factor " + g.cfg.Factor.Name(), Error: err.Error(),
-		}
-		g.note(ctx, rec)
-		return &handler.UserError{Text: adapter.Format("%s: that code does not count: it is wrong, too old, or was used. After several wrong ones none counts for a while.", u), Err: err}
-	}
-	if err := brain.SetFor(ctx, g.cfg.Brain, elevationKey(u), elevation{time.Now().UTC(), g.cfg.Factor.Name()}, elevatedFor); err != nil {
-		return err
-	}
-	holder := r.Holder(permit.Proof{})
-	all, err := holder.AllHeld(ctx)
-	if err != nil {
-		return err
-	}
-	released := 0
-	for _, h := range all {
-		if h.Kind != handler.HeldFactor || h.Event.User.Key() != u.Key() || !h.Expires.After(time.Now()) || h.Lost {
-			continue
-		}
-		agreed := &handler.Agreement{Hash: h.Hash, Until: time.Now().Add(g.cfg.ApprovalsFor).UTC()}
-		if h.Agreed != nil {
-			*agreed = *h.Agreed
-		}
-		agreed.Factor = g.cfg.Factor.Name()
-		err := holder.Release(ctx, r, h, h.Granted(agreed), handler.Decision{})
-		if err != nil && !errors.Is(err, brain.ErrConflict) {
-			return err
-		}
-		if err == nil {
-			released++
-		}
-	}
-	if released == 0 {
-		return r.Reply(ctx, "That is right. Nothing waits for it; say now what needs it.")
-	}
-	return r.Reply(ctx, "That is right.")
 }

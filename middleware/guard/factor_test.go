@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,6 +24,8 @@ func elevated(c *handler.Command[deployArgs]) { c.Policy.Elevate, c.When = 10*ti
 
 const askCode = "To run this, say \"code\" and what your app shows to me here, such as \"code 123456\", within 5m:\n```\ndeploy api staging --wait 10m\n```"
 
+const released = "That is right. This goes on:\n```\ndeploy api staging --wait 10m\n```"
+
 func TestSecondFactor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, options{deploy: elevated})
@@ -39,13 +42,14 @@ func TestSecondFactor(t *testing.T) {
 		w.ExpectSilence()
 		time.Sleep(time.Second)
 		bob.Say("#ops", "starling deploy web")
-		w.Expect("@bob", strings.ReplaceAll(askCode, "api", "web"))
+		id := requestID(t, w.ExpectMatch("@bob", `"code 123456 req-[a-z0-9]+"(?s:.*)deploy web`).Text)
 		w.Expect("#ops", "@bob: I have asked you for your second factor in private.")
 		require.Zero(t, w.ran.Load())
-		bob.Direct("code 123456")
-		w.Expect("@bob", "That is right.")
-		w.Expect("#ops", "deployed api to staging")
+		bob.Direct("code 123456 " + id)
+		w.Expect("@bob", "That is right. This goes on:\n```\ndeploy web staging --wait 10m\n```\nThese waited, too, and do not run. Say again what you want of them:\n- `deploy api staging --wait 10m`")
 		w.Expect("#ops", "deployed web to staging")
+		bob.Say("#ops", "starling deploy api")
+		w.Expect("#ops", "deployed api to staging")
 		// The window is open, and closes.
 		time.Sleep(9 * time.Minute)
 		bob.Say("#ops", "starling deploy api")
@@ -146,7 +150,7 @@ func TestEverythingIsAsked(t *testing.T) {
 	w.Expect("#ops", "@bob: I have asked you for your second factor in private.")
 	again()
 	bob.Direct("code 123456")
-	w.Expect("@bob", "That is right.")
+	w.Expect("@bob", "That is right. This goes on:\n```\ndeploy api prod --wait 10m\n```")
 	_, post := w.request("#ops")
 	require.Zero(t, w.ran.Load())
 	again()
@@ -194,10 +198,112 @@ func TestSaidTwice(t *testing.T) {
 	}
 	w.Expect("#ops", "@bob: I have asked you for your second factor in private.")
 	bob.Direct("code 123456")
-	w.Expect("@bob", "That is right.")
+	w.Expect("@bob", released)
 	w.Expect("#ops", "deployed api to staging")
 	w.ExpectSilence()
 	require.EqualValues(t, 1, w.ran.Load())
+}
+
+// T24, T25: who has somebody's chat account has a command wait for the code that the owner gives for another one.
+func TestAttackQueuedForTheCode(t *testing.T) {
+	w := newWorld(t, options{deploy: elevated})
+	bob := w.User("bob")
+	asked := func() string {
+		t.Helper()
+		p := w.ExpectMatch("@bob", "To run this")
+		w.Expect("#ops", "@bob: I have asked you for your second factor in private.")
+		return requestForm.FindString(p.Text)
+	}
+	bob.Say("#ops", "starling deploy payments --note evil") // with the stolen session
+	asked()
+	bob.Say("#ops", "starling deploy docs") // the owner
+	id := asked()
+	bob.Direct("code 123456")
+	p := w.ExpectMatch("@bob", `Several commands wait for a code, and it is for one of them\. Say which, such as "code 123456 req-`)
+	require.Contains(t, p.Text, "- "+id+": `deploy docs staging --wait 10m`")
+	require.Contains(t, p.Text, ": `deploy payments staging --note evil --wait 10m`")
+	require.Zero(t, w.ran.Load())
+	require.Empty(t, w.codes.used, "it was not tried, and is good still")
+	bob.Direct("code 123456 req-zzzzzzzz")
+	p = w.ExpectMatch("@bob", "Nothing waits for a code as req-zzzzzzzz. These do:")
+	require.Contains(t, p.Text, id)
+	require.Empty(t, w.codes.used)
+	w.User("carol").Direct("code 123456 " + id) // nor does anybody else's
+	w.Expect("@carol", "Nothing waits for a code as "+id+".")
+	bob.Direct("code 123456 " + strings.ToUpper(id))
+	p = w.ExpectMatch("@bob", "That is right. This goes on:")
+	require.Equal(t, "That is right. This goes on:\n```\ndeploy docs staging --wait 10m\n```\n"+
+		"These waited, too, and do not run. Say again what you want of them:\n- `deploy payments staging --note evil --wait 10m`", p.Text)
+	w.Expect("#ops", "deployed docs to staging")
+	w.Idle()
+	require.EqualValues(t, 1, w.ran.Load())
+	require.Empty(t, held(t, w.store))
+	found := false
+	for _, r := range w.records() {
+		found = found || r.Phase == "denied" && r.Decision == "not released" && r.Command == "deploy payments staging --note evil --wait 10m"
+	}
+	require.True(t, found, "%v", w.recorded())
+}
+
+// What waits for a code runs no later than its time, also where nobody has cleared it away.
+func TestCodeAfterItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, options{deploy: elevated, store: stuck{memory.New()}})
+		bob := w.User("bob")
+		bob.Say("#ops", "starling deploy api")
+		w.Expect("@bob", askCode)
+		w.Expect("#ops", "@bob: I have asked you for your second factor in private.")
+		time.Sleep(handler.AskFor + time.Second)
+		bob.Direct("code 123456")
+		w.Expect("@bob", "That is right. Nothing waits for it; say now what needs it.")
+		w.ExpectSilence()
+		require.Zero(t, w.ran.Load())
+	})
+}
+
+// The process dies when the code has counted: who gave it is told the same, and the command runs once.
+func TestKilledAfterTheCode(t *testing.T) {
+	for _, point := range []string{"before the command is released", "before the answer"} {
+		t.Run(point, func(t *testing.T) {
+			store := &slow{Store: memory.New()}
+			o := options{deploy: elevated, store: store}
+			w := newWorld(t, o)
+			bob := w.User("bob")
+			bob.Say("#ops", "starling deploy web")
+			w.ExpectMatch("@bob", "To run this")
+			bob.Say("#ops", "starling deploy api")
+			id := requestID(t, w.ExpectMatch("@bob", "To run this").Text)
+			w.Idle()
+			reached, end := make(chan struct{}), make(chan struct{})
+			var once sync.Once
+			stop := func() {
+				once.Do(func() { close(reached) })
+				<-end
+			}
+			store.before(func(ops []brain.Op) {
+				for _, op := range ops {
+					if point == "before the command is released" && op.Delete && strings.HasPrefix(op.Key, "_/held/") ||
+						point == "before the answer" && strings.Contains(string(op.Value), "That is right") {
+						stop()
+					}
+				}
+			})
+			bob.Direct("code 123456 " + id)
+			await(t, reached)
+			w.Kill()
+			store.before(nil)
+			w.Start(func(c *starling.Config) { c.Router = w.router(o) })
+			w.ExpectMatch("@bob", "(?s)That is right. This goes on:.*deploy api.*do not run.*deploy web")
+			w.Idle()
+			ran := map[string]bool{} // a handler that was killed may be begun again
+			w.lines.Range(func(delivery, line any) bool { ran[fmt.Sprint(delivery, " ", line)] = true; return true })
+			require.Len(t, ran, 1)
+			require.Positive(t, w.ran.Load())
+			require.Len(t, w.codes.used, 1)
+			require.Empty(t, held(t, w.store))
+			close(end)
+		})
+	}
 }
 
 // T36: a code that was said at a time far from ours is not tried, and a second factor that was given on another clock counts only
@@ -220,7 +326,7 @@ func TestClocks(t *testing.T) {
 			if off.Abs() > 5*time.Minute {
 				bob.Direct("code 123456") // the clock was set
 			}
-			w.Expect("@bob", "That is right.")
+			w.Expect("@bob", released)
 			w.Expect("#ops", "deployed api to staging")
 		})
 	}

@@ -40,6 +40,13 @@ type Audit interface {
 	Append(ctx context.Context, r audit.Record) error
 }
 
+// Obstacle is what may refuse a route besides its policy, such as that somebody has switched it off (*admin.Switch).
+type Obstacle interface {
+	// Blocks says why the route would be refused now, without any effect; empty where it would not. An error means that it would
+	// be, because nobody knows.
+	Blocks(ctx context.Context, route *handler.Route) (why string, err error)
+}
+
 // Config says what the guard asks. Roles is required.
 type Config struct {
 	Roles Roles
@@ -50,9 +57,12 @@ type Config struct {
 	// Audit gets a record before and after every command, and of every refusal, request and consent. nil: no policy may be
 	// Dangerous, and only the bot's log tells of refusals.
 	Audit Audit
-	// Person gives one key for all accounts of one person, by adapter.User.Key. nil: every account is a person. An error means
-	// that nobody can agree.
-	Person func(ctx context.Context, userKey string) (string, error)
+	// Person tells whose an account is, by adapter.User.Key ((*identity.Identity).Person). now are names of the person, such as
+	// the keys of all accounts that they have; lately are those that were theirs a while ago, for at least twice as long as
+	// ApprovalsFor: an account that was unlinked since is not somebody else. Who has a name in common, of now and lately, is one
+	// person where persons are counted; now alone lets an account look at and take back what another one asked for. It is asked
+	// whenever it counts, and must not answer from a cache. nil: every account is a person. An error means that nobody can agree.
+	Person func(ctx context.Context, userKey string) (now, lately []string, err error)
 	// ApprovalsFor is how long a request waits for consent, and how long consent lasts until the command begins; default 1 h.
 	ApprovalsFor time.Duration
 	// Room is where requests are put to others that were made in private. Zero: they are not, and "pending" lists them.
@@ -60,12 +70,17 @@ type Config struct {
 	// BreakGlass is the role that may pass an approval over ("override ID because REASON"), which is announced and audited.
 	// Empty: nobody may.
 	BreakGlass string
+	// Obstacles are what else may refuse a route (*admin.Switch), for Explain: the guard enforces none of it.
+	Obstacles []Obstacle
 	// Silent: who may not do something is not told so.
 	Silent bool
 }
 
 // Guard decides who may do what. Its methods may be called concurrently.
-type Guard struct{ cfg Config }
+type Guard struct {
+	cfg       Config
+	overheard overheard
+}
 
 var _ roles.Explainer = (*Guard)(nil)
 
@@ -98,13 +113,16 @@ func New(cfg Config) (*Guard, error) {
 		}
 		cfg.BreakGlass = name
 	}
+	if slices.Contains(cfg.Obstacles, nil) {
+		wrong("Config.Obstacles has a nil")
+	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	if cfg.ApprovalsFor == 0 {
 		cfg.ApprovalsFor = defaultApprovalsFor
 	}
-	return &Guard{cfg}, nil
+	return &Guard{cfg: cfg}, nil
 }
 
 // Enforce is the middleware. It must be around every route that has a policy: Router.Use on the bot's router.
@@ -262,21 +280,41 @@ func notPanic(err *error) {
 	}
 }
 
-// person gives the key of the person that an account belongs to.
-func (g *Guard) person(ctx context.Context, u adapter.User) (person string, err error) {
+// persona is whose an account is: the names of a person.
+type persona struct{ now, lately []string }
+
+// is tells whether two accounts count as one person. Whose links were taken back since is still who they were.
+func (p persona) is(o persona) bool {
+	return overlap(p.now, o.now) || overlap(p.now, o.lately) || overlap(p.lately, o.now) || overlap(p.lately, o.lately)
+}
+
+// owns tells whether what one account asked for is the other one's now.
+func (p persona) owns(o persona) bool { return overlap(p.now, o.now) }
+
+// and gives one person of two that are the same.
+func (p persona) and(o persona) persona {
+	return persona{slices.Concat(p.now, o.now), slices.Concat(p.lately, o.lately)}
+}
+
+func overlap(a, b []string) bool {
+	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
+}
+
+// person says whose an account is, read at this moment.
+func (g *Guard) person(ctx context.Context, u adapter.User) (p persona, err error) {
 	defer notPanic(&err)
 	key := u.Key()
 	if key == "" {
-		return "", errors.New("guard: an account without an id is nobody's")
+		return p, errors.New("guard: an account without an id is nobody's")
 	}
 	if g.cfg.Person == nil {
-		return key, nil
+		return persona{now: []string{key}}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	person, err = g.cfg.Person(ctx, key)
-	if err == nil && person == "" {
-		err = errors.New("guard: Config.Person gave an empty key")
+	p.now, p.lately, err = g.cfg.Person(ctx, key)
+	if err == nil && (len(p.now) == 0 || slices.Contains(p.now, "") || slices.Contains(p.lately, "")) {
+		err = errors.New("guard: Config.Person gave no name, or an empty one")
 	}
-	return person, err
+	return p, err
 }

@@ -19,6 +19,7 @@ type overrideArgs struct {
 
 type codeArgs struct {
 	Code handler.Secret `arg:"code" secret:"" help:"what your app shows"`
+	ID   string         `arg:"id" optional:"" help:"of the command that it is for, where several wait"`
 }
 
 // Routes gives the commands with which people decide. Mount them: rt.Mount("guard", g.Routes()), before handler/jobs, whose
@@ -27,9 +28,9 @@ type codeArgs struct {
 //	approve ID                   agree to a request of somebody else
 //	deny ID                      refuse it; who asked takes it back
 //	cancel ID                    take back one's own request
-//	pending                      what waits for one's consent, and one's own requests
+//	pending [PAGE]               what waits for one's consent, and one's own requests
 //	override ID because REASON   run it in an emergency; with Config.BreakGlass
-//	code 123456                  give a second factor, in private; with Config.Factor
+//	code 123456 [ID]             give a second factor for one command, in private; with Config.Factor
 func (g *Guard) Routes() *handler.Router {
 	rt := handler.NewRouter()
 	rt.Add(handler.Command[requestArgs]{
@@ -46,7 +47,7 @@ func (g *Guard) Routes() *handler.Router {
 		return g.end(ctx, r, id(r.Arg("id")), true)
 	})
 	cancel.ID, cancel.Usage, cancel.Summary = "cancel-request", "cancel ID", "Take back what you asked others to agree to."
-	rt.Command("pending", "Show what waits for consent.", g.pending)
+	rt.Add(handler.Command[pendingArgs]{Name: "pending", Summary: "Show what waits for consent.", Run: g.pending})
 	if g.cfg.BreakGlass != "" {
 		rt.Add(handler.Command[overrideArgs]{
 			Name: "override", Summary: "Run something without the consent it needs, in an emergency.",
@@ -59,7 +60,9 @@ func (g *Guard) Routes() *handler.Router {
 	if g.cfg.Factor != nil {
 		rt.Add(handler.Command[codeArgs]{
 			Name: "code", Summary: "Give me a second factor, in private.",
-			Run: func(ctx context.Context, r *handler.Request, a codeArgs) error { return g.code(ctx, r, a.Code) },
+			Run: func(ctx context.Context, r *handler.Request, a codeArgs) error {
+				return g.code(ctx, r, a.Code, id(a.ID))
+			},
 			Leaked: func(ctx context.Context, r *handler.Request, a codeArgs) error {
 				if person(r.Event.User) { // so that nobody can use what they have read
 					_, _ = handler.Once(ctx, r, "burn", func(ctx context.Context) (bool, error) { return true, g.verify(ctx, r.Event.User, a.Code) })
