@@ -151,7 +151,7 @@ func (x *run) Hold(ctx context.Context, r *handler.Request, h *handler.Held) (*h
 	if apart {
 		b.sealed.keep(h.ID, h.Options)
 	}
-	err = x.d.commitWith(ctx, change, nil,
+	err = x.commit(ctx, change, nil,
 		brain.Op{Key: heldKey(h.ID), Value: value, TTL: time.Until(h.Expires) + heldKept},
 		brain.Op{Key: dueKey(h.Expires, h.ID), Value: due, If: brain.Any})
 	if err != nil && brain.Certain(err) {
@@ -237,7 +237,7 @@ func (x *run) KeepHeld(ctx context.Context, _ *handler.Request, h *handler.Held,
 	if err != nil {
 		return err
 	}
-	return x.d.commitWith(ctx, change, nil,
+	return x.commit(ctx, change, nil,
 		brain.Op{Key: heldKey(h.ID), Value: value, If: brain.At(h.Rev), TTL: time.Until(h.Expires) + heldKept})
 }
 
@@ -256,7 +256,7 @@ func (x *run) DropHeld(ctx context.Context, _ *handler.Request, h *handler.Held,
 	if err != nil {
 		return err
 	}
-	if err := x.d.commitWith(ctx, change, nil, unhold(h)...); err != nil {
+	if err := x.commit(ctx, change, nil, unhold(h)...); err != nil {
 		return err
 	}
 	x.decided(h, rec)
@@ -334,13 +334,13 @@ func (x *run) resubmit(ctx context.Context, d *delivery, change func(*runRecord)
 	d.bot, d.address = b, d.ev.Address()
 	d.durable = x.d.durable
 	if !d.durable {
-		if err := x.d.commitWith(ctx, change, nil, ops...); err != nil {
+		if err := x.commit(ctx, change, nil, ops...); err != nil {
 			return err
 		}
 		if _, err := b.mailboxes.place(ctx, d); err != nil || !d.durable {
 			return err
 		}
-		_, err := b.keep(d) // the line goes through the store by now
+		_, err := b.keepAs(d, "") // the line goes through the store by now
 		b.mailboxes.stored(d.address)
 		return err
 	}
@@ -352,7 +352,7 @@ func (x *run) resubmit(ctx context.Context, d *delivery, change func(*runRecord)
 	value, err := json.Marshal(d.record())
 	if err == nil {
 		put := brain.Op{Key: inboxKey(d.address, d.seq), Value: value}
-		err = x.d.commitWith(ctx, change, func(revs []uint64) { d.entryRev = revs[0] }, append([]brain.Op{put}, ops...)...)
+		err = x.commit(ctx, change, func(revs []uint64) { d.entryRev = revs[0] }, append([]brain.Op{put}, ops...)...)
 	}
 	if inMemory {
 		b.mailboxes.settle(d, err == nil)

@@ -36,6 +36,7 @@ type Bot struct {
 	questions *questions
 	buttons   buttons
 	sealed    sealedArgs
+	posting   posting
 	cancels   bool // there is a command that cancels a job
 	history   history
 	stats     stats
@@ -154,7 +155,11 @@ func (b *Bot) Run(ctx context.Context) error {
 			return errors.Join(err, b.shut())
 		}
 	}
+	if err := b.recoverSends(ctx); err != nil { // a bot with Volatile events has them, too
+		return errors.Join(err, b.shut())
+	}
 	b.background.Go(func() { b.sweep(sweeping) })
+	b.background.Go(func() { b.dues(sweeping) })
 	err = b.runAdapters(ctx)
 	b.drain(ctx)
 	stopSweeping()
@@ -219,8 +224,7 @@ func (b *Bot) drain(ctx context.Context) {
 	if b.quiet(hard) {
 		return
 	}
-	volatile := b.mailboxes.close()
-	b.logUnfinished(volatile)
+	b.logUnfinished(0)
 	b.watchdog.cutAll()
 }
 
@@ -239,9 +243,14 @@ func (b *Bot) quiet(ctx context.Context) bool {
 	return b.mailboxes.idle(ctx) == nil && b.outbox.idle(ctx) == nil
 }
 
+// lastMoment is how long the bot waits for what ignores that it has been told to end.
+const lastMoment = 2 * time.Second
+
 // shut ends everything and closes the adapters.
 func (b *Bot) shut() error {
-	b.mailboxes.close()
+	if volatile := b.mailboxes.close(); volatile > 0 {
+		b.log.Error("volatile events are lost", "events", volatile)
+	}
 	b.stopHandling(handler.ErrStopping)
 	b.close()
 	b.outbox.stop()
@@ -260,7 +269,11 @@ func (b *Bot) shut() error {
 	case <-time.After(time.Second):
 	}
 	b.stopStoring()
-	b.background.Wait()
+	select {
+	case <-stored:
+	case <-time.After(lastMoment):
+		b.log.Error("something does not end although the bot has; it is left behind")
+	}
 	return errors.Join(errs...)
 }
 

@@ -64,6 +64,7 @@ func (d *delivery) begin() {
 		b.answers(d.ev, &sel)
 		d.routes = sel.Routes
 	}
+	d.talks()
 	b.stats.handled.Add(1)
 	if d.stale() {
 		d.finish()
@@ -80,6 +81,10 @@ func (d *delivery) again() bool {
 		if err == nil {
 			return run
 		}
+		if errors.Is(err, brain.ErrTooLarge) { // it never gets smaller
+			d.dead("its record cannot be written: " + err.Error())
+			return false
+		}
 		if errors.Is(err, handler.ErrEnded) || pause(d.bot.handling, refetch) != nil {
 			d.leave("take it over", err)
 			return false
@@ -90,7 +95,7 @@ func (d *delivery) again() bool {
 func (d *delivery) takeOver() (run bool, err error) {
 	b := d.bot
 	d.mu.Lock()
-	d.rec, d.rev, d.doubt = runRecord{}, 0, false // nothing of it has begun here: the stored record counts
+	d.rec, d.rev, d.unsure = runRecord{}, 0, nil // nothing of it has begun here: the stored record counts
 	d.mu.Unlock()
 	if err := d.load(b.storing); err != nil {
 		var bad *badRecord
@@ -174,18 +179,32 @@ func (d *delivery) runRoute(i int) outcome {
 		if cut {
 			return gone
 		}
+		if d.uncertain() && !route.Ordered {
+			d.line.leave(false)
+		}
+		if err := d.clear(b.handling); err != nil { // the bot stops
+			d.leave("find out what was written", err)
+			return gone
+		}
 		if d.lostFence() {
 			log().Warn("another process has taken the event")
+			b.mailboxes.release(d)
 			return gone
 		}
 		if d.durable && err != nil && b.handling.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, handler.ErrStopping)) {
 			log().Warn("the bot stops before the handler ended; the event is for the next start")
+			d.stoppedInOrder()
 			return gone
+		}
+		told := d.wasTold()
+		if told && d.hasBegun(route.ID) { // it is not begun a second time
+			d.interrupted(d.newRun(route, 1))
+			return ended
 		}
 		if err == nil {
 			x.useAfter()
 		}
-		again, wait := x.settle(err)
+		again, wait := x.settle(err, told)
 		if !again {
 			d.yield(b.storing)
 			d.markDone(route.ID)
@@ -208,6 +227,16 @@ func (d *delivery) runRoute(i int) outcome {
 			d.leave("count the attempt", err)
 			return gone
 		}
+	}
+}
+
+// stoppedInOrder takes the attempt back that an orderly stop has interrupted: it is no sign of an event that kills its process.
+func (d *delivery) stoppedInOrder() {
+	if d.attempts() == 0 {
+		return
+	}
+	if err := d.commit(d.bot.storing, nil, func(r *runRecord) { r.Attempt-- }); err != nil {
+		d.bot.log.Warn("an attempt that the stop has interrupted counts", "id", handler.CorrelationID(d.id), "error", err)
 	}
 }
 
@@ -242,9 +271,19 @@ func (d *delivery) say(x *run, slot, text string) {
 
 // tell passes m through the outgoing chain into the outbox; what goes wrong is logged.
 func (d *delivery) tell(x *run, slot string, m *adapter.Message) {
+	x.own.Store(true)
+	for d.tellOnce(x, slot, m); d.uncertain(); d.tellOnce(x, slot, m) { // the store does not say whether that is recorded
+		if d.clear(d.bot.handling) != nil {
+			return // the event is for the next start
+		}
+	}
+	d.wasTold()
+}
+
+func (d *delivery) tellOnce(x *run, slot string, m *adapter.Message) {
 	ctx, cancel := context.WithTimeout(d.bot.closing, d.bot.cfg.SlowAfter)
 	defer cancel()
-	if _, err := x.send(ctx, slot, m); err != nil && ctx.Err() == nil {
+	if _, err := x.send(ctx, slot, m); err != nil && (ctx.Err() == nil || errors.Is(err, errFull)) {
 		level := slog.LevelError
 		if slot == progressSlot && errors.Is(err, adapter.ErrNotFound) { // the message is gone, with what it would say
 			level = slog.LevelDebug
@@ -254,9 +293,8 @@ func (d *delivery) tell(x *run, slot string, m *adapter.Message) {
 }
 
 // settle draws the conclusion from the error of a route's handler.
-func (x *run) settle(err error) (again bool, wait time.Duration) {
+func (x *run) settle(err error, doubt bool) (again bool, wait time.Duration) {
 	d, b := x.d, x.d.bot
-	doubt := d.uncertain()
 	if err == nil && !doubt {
 		return false, 0
 	}
@@ -316,10 +354,6 @@ func orElse(err, other error) error {
 
 // finish ends the delivery once all its messages are on their way to the end.
 func (d *delivery) finish() {
-	if d.uncertain() {
-		d.leave("handle it", errors.New("the outcome of a write is unknown"))
-		return
-	}
 	d.mu.Lock()
 	d.over = true
 	pending := d.pending
@@ -336,8 +370,8 @@ func (d *delivery) finish() {
 				}
 			}
 		})
-		if err != nil {
-			d.leave("record that the handlers have ended", err)
+		if err != nil && !errors.Is(err, handler.ErrEnded) { // it is done with the end of the last message
+			d.bot.log.Warn("it could not be recorded that the handlers have ended", "id", handler.CorrelationID(d.id), "error", err)
 		}
 	}
 }
@@ -382,7 +416,13 @@ func (d *delivery) removed(err error) {
 // leave gives the delivery up to the sweeper: the store failed.
 func (d *delivery) leave(what string, err error) {
 	d.bot.log.Error("the store failed; the event stays in it and is run again", "id", handler.CorrelationID(d.id), "while", what, "error", err)
-	d.bot.mailboxes.release(d)
+	d.mu.Lock()
+	d.left = d.pending > 0 // what is being posted is not to be posted beside it
+	left := d.left
+	d.mu.Unlock()
+	if !left {
+		d.bot.mailboxes.release(d)
+	}
 }
 
 // dead puts the delivery aside.

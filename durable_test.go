@@ -33,7 +33,10 @@ type rig struct {
 
 func newRig(s brain.Store) *rig { return &rig{Store: s, severed: make(chan struct{})} }
 
-var errSevered = errors.New("the process is dead")
+var (
+	errSevered = errors.New("the process is dead")
+	errLost    = errors.New("connection lost")
+)
 
 func (r *rig) dead() bool {
 	select {
@@ -86,6 +89,18 @@ func (r *rig) Apply(ctx context.Context, ops ...brain.Op) ([]uint64, error) {
 		}
 	}
 	return revs, err
+}
+
+func (r *rig) setFail(f func(ops []brain.Op) error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fail = f
+}
+
+func (r *rig) setAfter(f func(ops []brain.Op) error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.after = f
 }
 
 func (r *rig) applied() []string {

@@ -30,14 +30,22 @@ func (d *delivery) record() *inboxRecord {
 
 // keep writes an accepted event and the mark that it was seen. nil: it is safe, in this delivery or in an earlier one
 // (duplicate).
-func (b *Bot) keep(d *delivery) (duplicate bool, err error) {
+func (b *Bot) keep(d *delivery) (duplicate bool, err error) { return b.keepAs(d, seenKey(d.ev)) }
+
+// keepAs is keep with another mark; empty: none.
+func (b *Bot) keepAs(d *delivery, mark string) (duplicate bool, err error) {
 	value, err := json.Marshal(d.record())
 	if err != nil {
 		return false, fmt.Errorf("%w: it cannot be stored: %w", adapter.ErrRejected, err)
 	}
+	if len(value) > brain.MaxValue-roomForDead {
+		return false, fmt.Errorf("%w: %w: its record has %d bytes", adapter.ErrRejected, brain.ErrTooLarge, len(value))
+	}
 	ops := []brain.Op{
 		{Key: inboxKey(d.address, d.seq), Value: value},
-		{Key: seenKey(d.ev), TTL: seenFor},
+	}
+	if mark != "" {
+		ops = append(ops, brain.Op{Key: mark, TTL: seenFor}, brain.Op{Key: runKey(d.id), Delete: true}) // Absent: it is not under way
 	}
 	ctx, cancel := context.WithTimeout(b.storing, storeTimeout)
 	defer cancel()
@@ -80,7 +88,7 @@ func unknown(err error) bool {
 // deliver it again, be told that we have it, and go on with what comes after it.
 func (b *Bot) resolve(d *delivery) {
 	for pause(b.storing, refetch) == nil {
-		if duplicate, err := b.keep(d); !unknown(err) {
+		if duplicate, err := b.keepCalmly(d); !unknown(err) {
 			b.mailboxes.settle(d, err == nil && !duplicate)
 			return
 		}
@@ -103,6 +111,14 @@ func (b *Bot) revive(ctx context.Context, entry brain.Entry) (*delivery, error) 
 		return nil, b.aside(ctx, entry, err.Error())
 	}
 	d := &delivery{bot: b, ev: rec.Event, address: rec.Event.Address(), id: rec.Delivery, seq: seq, durable: true, recovered: rec.By != b.id, entryRev: entry.Rev, grant: rec.Grant}
+	if !d.recovered { // one of ours, that only waited in the store or was given up when the store failed
+		switch _, err := b.store.Get(ctx, runKey(d.id)); {
+		case err == nil:
+			d.recovered = true
+		case !errors.Is(err, brain.ErrNotFound):
+			return nil, err
+		}
+	}
 	d.text, _ = b.table.Text(d.ev)
 	for _, id := range rec.Routes {
 		if r := b.table.Route(id); r != nil {
@@ -185,7 +201,7 @@ func (b *Bot) recover(ctx context.Context) error {
 			b.mailboxes.spill(d.address)
 		}
 	}
-	return b.recoverSends(ctx)
+	return nil
 }
 
 // sweep searches the store for events that nobody holds: whose write had an unknown outcome, or whose run was given up
@@ -194,13 +210,12 @@ func (b *Bot) recover(ctx context.Context) error {
 func (b *Bot) sweep(ctx context.Context) {
 	suspects := map[string]bool{}
 	for pause(ctx, sweepEvery*3/4+rand.N(sweepEvery/2)) == nil {
-		b.dueNow(ctx)
-		if !b.durable {
-			continue
-		}
-		holds := b.mailboxes.holds()
 		found := map[string]bool{}
-		works := true
+		works := b.sweepSends(ctx, suspects, found)
+		holds := b.mailboxes.holds()
+		if !b.durable {
+			holds = func(string) bool { return true }
+		}
 		for entry, err := range b.store.List(ctx, inboxPrefix) {
 			if err != nil {
 				if ctx.Err() == nil {
@@ -232,6 +247,42 @@ func (b *Bot) sweep(ctx context.Context) {
 	}
 }
 
+// sweepSends takes over messages of Bot.Send that nobody posts: whose write had an unknown outcome.
+func (b *Bot) sweepSends(ctx context.Context, suspects, found map[string]bool) (works bool) {
+	posting := b.posting.all()
+	var all []*sending
+	for entry, err := range b.store.List(ctx, outPrefix) {
+		if err != nil {
+			if ctx.Err() == nil {
+				b.storeFailed(err)
+			}
+			return false
+		}
+		if posting[entry.Key] {
+			continue
+		}
+		if !suspects[entry.Key] {
+			var rec outRecord
+			if err := decode(entry.Value, &rec); (err != nil || rec.State == slotAttempted) && len(found) < maxSuspects {
+				found[entry.Key] = true
+			}
+			continue
+		}
+		if s, err := b.unsent(ctx, entry); err == nil && s != nil {
+			all = append(all, s)
+		}
+	}
+	b.startOwn(all)
+	return true
+}
+
+// dues does what is due, apart from the sweeper: a platform that is out holds it up.
+func (b *Bot) dues(ctx context.Context) {
+	for pause(ctx, sweepEvery*3/4+rand.N(sweepEvery/2)) == nil {
+		b.dueNow(ctx)
+	}
+}
+
 // maxSuspects bounds what one sweep takes over; the next one takes the rest.
 const maxSuspects = 1024
 
@@ -252,11 +303,27 @@ type deadRecord struct {
 	Time    time.Time `json:"time"`
 	Reason  string    `json:"reason"`
 	Key     string    `json:"key"`
-	Value   []byte    `json:"value"`
+	Value   []byte    `json:"value,omitempty"`
+	// Record is the value where it is JSON: it takes no more room than it did.
+	Record json.RawMessage `json:"record,omitempty"`
+}
+
+// roomForDead is how much smaller than the largest value an accepted event is, so that it fits into a dead letter.
+const roomForDead = 8 << 10
+
+func (r *deadRecord) value() []byte {
+	if len(r.Record) > 0 {
+		return r.Record
+	}
+	return r.Value
 }
 
 func deadEntry(entry brain.Entry, reason string) brain.Op {
-	value, err := json.Marshal(deadRecord{Version: recordVersion, Time: time.Now().UTC(), Reason: reason, Key: entry.Key, Value: entry.Value})
+	rec := deadRecord{Version: recordVersion, Time: time.Now().UTC(), Reason: reason, Key: entry.Key, Value: entry.Value}
+	if json.Valid(entry.Value) {
+		rec.Record, rec.Value = entry.Value, nil
+	}
+	value, err := json.Marshal(rec)
 	if err != nil || len(value) > brain.MaxValue {
 		value, _ = json.Marshal(deadRecord{Version: recordVersion, Time: time.Now().UTC(), Reason: reason + " (the record is too large to be kept)", Key: entry.Key})
 	}
@@ -282,9 +349,9 @@ func (b *Bot) DeadLetters(ctx context.Context) ([]DeadLetter, error) {
 		var rec deadRecord
 		letter := DeadLetter{ID: strings.TrimPrefix(entry.Key, deadPrefix), Key: entry.Key, Value: entry.Value, Reason: "the dead letter cannot be read"}
 		if decode(entry.Value, &rec) == nil {
-			letter.Time, letter.Reason, letter.Key, letter.Value = rec.Time, rec.Reason, rec.Key, rec.Value
+			letter.Time, letter.Reason, letter.Key, letter.Value = rec.Time, rec.Reason, rec.Key, rec.value()
 			var in inboxRecord
-			if decode(rec.Value, &in) == nil && in.Event != nil {
+			if decode(rec.value(), &in) == nil && in.Event != nil {
 				letter.Event, letter.Said = in.Event, b.table.Said(in.Event, in.Grant)
 				if slices.Contains(in.Routes, "answer") { // of a question, which may have been for a secret
 					letter.Said = "[an answer]"
@@ -309,7 +376,17 @@ func (b *Bot) Replay(ctx context.Context, id string) error {
 	if err := decode(entry.Value, &rec); err != nil {
 		return fmt.Errorf("starling: replay %q: %w", id, err)
 	}
-	if err := decode(rec.Value, &in); err != nil || in.Event == nil {
+	if strings.HasPrefix(rec.Key, outPrefix) { // a message that was not posted
+		var out outRecord
+		if decode(rec.value(), &out) == nil && out.State == slotAttempted && len(out.Parts) > 0 {
+			_, err := b.store.Apply(ctx, brain.Op{Key: key, Delete: true, If: brain.At(entry.Rev)}, brain.Op{Key: outKey(nonce()), Value: rec.value()})
+			if err != nil {
+				return fmt.Errorf("starling: replay %q: %w", id, err)
+			}
+			return nil // the sweeper takes it
+		}
+	}
+	if err := decode(rec.value(), &in); err != nil || in.Event == nil {
 		return fmt.Errorf("starling: replay %q: the event itself cannot be read: %w", id, orElse(err, errors.New("it has none")))
 	}
 	in.Delivery += "#" + nonce()

@@ -1,7 +1,7 @@
 package starling
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -35,15 +35,40 @@ type ledger struct {
 	mu        sync.Mutex
 	turn      chan struct{} // held over a write; nil until the first
 	rec       runRecord
-	rev       uint64 // of the stored record; 0: there is none
-	dirty     bool   // rec is ahead of the store
-	fenced    bool   // the stored record is another process's
-	doubt     bool   // the outcome of a write could not be found out
-	pending   int    // messages on their way
-	gates     []gate // of what is posted and not yet on record
-	over      bool   // the handlers have ended
+	rev       uint64  // of the stored record; 0: there is none
+	dirty     bool    // rec is ahead of the store
+	fenced    bool    // the stored record is another process's
+	unsure    *unsure // a write whose outcome is not yet known; nil: there is none
+	told      bool    // a handler was told so: it is run again
+	left      bool    // given up to the sweeper, when the last message has ended
+	pending   int     // messages on their way
+	gates     []gate  // of what is posted and not yet on record
+	over      bool    // the handlers have ended
 	flush     *time.Timer
 	completed atomic.Bool
+	flying    map[string]chan struct{} // slots whose message is on its way; closed at its end
+	away      bool                     // out of the store: nothing more is written
+}
+
+// fly notes that the message of a slot is on its way. d.mu is held.
+func (d *delivery) fly(key string) { put(&d.flying, key, make(chan struct{})) }
+
+// flies gives what is closed when the message of a slot is no longer on its way; nil: it is not.
+func (d *delivery) flies(key string) <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if c := d.flying[key]; c != nil {
+		return c
+	}
+	return nil
+}
+
+// lost says that a message which was recorded will not be posted, and keeps it as a dead letter. d.mu is held.
+func (d *delivery) lost(parts []*adapter.Message, refs []adapter.Ref, err error) {
+	d.bot.log.Error("a message will not be posted", "id", handler.CorrelationID(d.id), "to", parts[0].To.String(), "error", err)
+	if d.durable {
+		d.bot.background.Go(func() { d.bot.unposted(parts, refs, err) })
+	}
 }
 
 // badRecord is a stored record that cannot be read.
@@ -53,12 +78,6 @@ type badRecord struct {
 }
 
 func (e *badRecord) Error() string { return fmt.Sprintf("record %s: %v", e.key, e.err) }
-
-func (d *delivery) uncertain() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.doubt
-}
 
 // lostFence tells whether another process has taken the delivery.
 func (d *delivery) lostFence() bool {
@@ -165,12 +184,15 @@ func (d *delivery) commit(ctx context.Context, op *brain.Op, change func(*runRec
 	return d.commitWith(ctx, change, nil, *op)
 }
 
-// commitAll writes several keys in one step with the record, and gives their revisions to done.
-func (d *delivery) commitAll(ctx context.Context, done func(revs []uint64), ops ...brain.Op) error {
-	return d.commitWith(ctx, func(*runRecord) {}, done, ops...)
+func (d *delivery) commitWith(ctx context.Context, change func(*runRecord), done func(revs []uint64), ops ...brain.Op) error {
+	return d.commitUpTo(ctx, brain.MaxValue, change, done, ops...)
 }
 
-func (d *delivery) commitWith(ctx context.Context, change func(*runRecord), done func(revs []uint64), ops ...brain.Op) error {
+// roomForEnd is what a handler leaves free in the record, so that how it ended can be written and said.
+const roomForEnd = 32 << 10
+
+// commitUpTo is commitWith for a record of at most so many bytes: past it, brain.ErrTooLarge.
+func (d *delivery) commitUpTo(ctx context.Context, most int, change func(*runRecord), done func(revs []uint64), ops ...brain.Op) error {
 	if !d.durable && len(ops) == 0 {
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -181,21 +203,41 @@ func (d *delivery) commitWith(ctx context.Context, change func(*runRecord), done
 		return err
 	}
 	defer func() { <-d.turn }()
+	d.clearHeld(ctx)
 	d.mu.Lock()
-	next, rev, fenced, doubt := d.rec.clone(), d.rev, d.fenced, d.doubt
+	next, rev, fenced, doubt, away := d.rec.clone(), d.rev, d.fenced, d.unsure != nil, d.away
+	dirty := d.dirty
 	d.dirty = false
 	defer open(d.takeGates())
 	d.mu.Unlock()
-	if fenced {
+	if fenced || away && rev == 0 { // it has no record, and would leave one behind
 		return handler.ErrEnded
 	}
 	if doubt {
 		return errors.New("starling: the store is uncertain about this event; it will be run again")
 	}
 	change(next)
-	newRev, revs, err := d.write(ctx, next, rev, ops)
+	all, err := d.encode(next, rev, ops)
+	if err != nil {
+		return err
+	}
+	if d.durable && len(all[0].Value) > most {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if dirty {
+			d.changedAside()
+		}
+		return fmt.Errorf("starling: what this event says and changes takes over %d bytes to remember; say and change less in one handler: %w", most, brain.ErrTooLarge)
+	}
+	newRev, revs, err := d.submit(ctx, all, rev, false)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if err != nil && dirty && d.durable {
+		d.dirty = true
+		if len(ops) > 0 { // else the writer itself was the one who records what was posted
+			d.changedAside()
+		}
+	}
 	switch {
 	case err == nil:
 		d.rev = newRev
@@ -206,7 +248,7 @@ func (d *delivery) commitWith(ctx context.Context, change func(*runRecord), done
 	case errors.Is(err, handler.ErrEnded):
 		d.fenced = true
 	case !brain.Certain(err):
-		d.doubt = true
+		d.unsure = &unsure{all, next, rev}
 	}
 	return err
 }
@@ -226,89 +268,19 @@ func (d *delivery) merge(next *runRecord) {
 	d.rec = *next
 }
 
-// write stores a record at its revision, and ops with it; it gives the new revision and those of ops. A volatile delivery
-// has no record and writes ops alone.
-func (d *delivery) write(ctx context.Context, next *runRecord, rev uint64, more []brain.Op) (uint64, []uint64, error) {
-	store := d.bot.store
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
-	defer cancel()
+// encode gives the operations that store a record at its revision, and more with it. A volatile delivery has no record and
+// writes more alone.
+func (d *delivery) encode(next *runRecord, rev uint64, more []brain.Op) ([]brain.Op, error) {
 	var ops []brain.Op
-	first := 0
 	if d.durable {
 		next.Version, next.Nonce = recordVersion, nonce()
 		value, err := json.Marshal(next)
 		if err != nil {
-			return 0, nil, fmt.Errorf("starling: encode the record: %w", err)
+			return nil, fmt.Errorf("starling: encode the record: %w", err)
 		}
 		ops = append(ops, brain.Op{Key: runKey(d.id), Value: value, If: brain.At(rev)})
-		first = 1
 	}
-	ops = append(ops, more...)
-	var doubt error
-	for try := range storeTries {
-		revs, err := store.Apply(ctx, ops...)
-		if err == nil {
-			if !d.durable {
-				return 0, revs, nil
-			}
-			return revs[0], revs[first:], nil
-		}
-		if !brain.Certain(err) {
-			doubt = err
-			if pause(ctx, 10*time.Millisecond<<try) != nil {
-				break
-			}
-			continue
-		}
-		if errors.Is(err, brain.ErrConflict) {
-			return d.conflict(ctx, ops, rev, doubt != nil, err)
-		}
-		return 0, nil, err
-	}
-	return 0, nil, fmt.Errorf("starling: the store does not say whether it wrote: %w", doubt)
-}
-
-// conflict finds out what a conflict means: the write landed before, when an answer was lost; another process has the
-// delivery; or one of the other keys was not as expected.
-func (d *delivery) conflict(ctx context.Context, ops []brain.Op, rev uint64, doubt bool, conflict error) (uint64, []uint64, error) {
-	if !d.durable && !doubt {
-		return 0, nil, conflict
-	}
-	landed := true
-	var revs []uint64
-	for i, op := range ops {
-		entry, err := d.bot.store.Get(ctx, op.Key)
-		if err != nil && !errors.Is(err, brain.ErrNotFound) {
-			return 0, nil, fmt.Errorf("starling: %w", err)
-		}
-		ours := err == nil && !op.Delete && bytes.Equal(entry.Value, op.Value) || err != nil && op.Delete
-		if i == 0 && d.durable { // the record's nonce makes its value unlike any other
-			if ours {
-				return entry.Rev, d.revisions(ctx, ops[1:]), nil
-			}
-			if entry.Rev != rev {
-				return 0, nil, handler.ErrEnded
-			}
-			return 0, nil, conflict
-		}
-		landed = landed && ours
-		revs = append(revs, entry.Rev)
-	}
-	if landed {
-		return 0, revs, nil
-	}
-	return 0, nil, conflict
-}
-
-// revisions reads the revisions of what a write that landed has written.
-func (d *delivery) revisions(ctx context.Context, ops []brain.Op) []uint64 {
-	revs := make([]uint64, len(ops))
-	for i, op := range ops {
-		if entry, err := d.bot.store.Get(ctx, op.Key); err == nil {
-			revs[i] = entry.Rev
-		}
-	}
-	return revs
+	return append(ops, more...), nil
 }
 
 // load reads the record that an earlier process left.
@@ -337,6 +309,12 @@ func (d *delivery) remove(ctx context.Context, more ...brain.Op) error {
 		return err
 	}
 	defer func() { <-d.turn }()
+	if d.clearHeld(ctx); d.uncertain() {
+		return errors.New("starling: the outcome of a write is unknown")
+	}
+	if d.lostFence() {
+		return handler.ErrEnded
+	}
 	d.mu.Lock()
 	d.stopFlush()
 	rev := d.rev
@@ -357,8 +335,10 @@ func (d *delivery) remove(ctx context.Context, more ...brain.Op) error {
 		_, err := d.bot.store.Apply(ctx, ops...)
 		switch {
 		case err == nil:
+			d.leftStore()
 			return nil
 		case errors.Is(err, brain.ErrConflict):
+			d.leftStore()
 			if _, gerr := d.bot.store.Get(ctx, inboxKey(d.address, d.seq)); doubt != nil && errors.Is(gerr, brain.ErrNotFound) {
 				return nil // the first one landed
 			}
@@ -374,10 +354,18 @@ func (d *delivery) remove(ctx context.Context, more ...brain.Op) error {
 	return doubt
 }
 
+// leftStore notes that nothing of the delivery is in the store any more.
+func (d *delivery) leftStore() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.away = true
+}
+
 // post gives a message to the outbox and notes what becomes of it.
 func (d *delivery) post(ctx context.Context, key string, parts []*adapter.Message, refs []adapter.Ref, resumed bool) ([]adapter.Ref, error) {
 	d.mu.Lock()
 	d.pending++
+	d.fly(key)
 	d.mu.Unlock()
 	return d.bot.outbox.send(ctx, d.sending(key, parts, refs, resumed))
 }
@@ -430,6 +418,10 @@ func (d *delivery) posted(s *sending) {
 func (d *delivery) done(s *sending, err error) {
 	d.mu.Lock()
 	d.pending--
+	if c := d.flying[s.key]; c != nil {
+		delete(d.flying, s.key)
+		defer close(c)
+	}
 	d.keepGate(s)
 	if errors.Is(err, errLeft) {
 		d.mu.Unlock()
@@ -441,9 +433,16 @@ func (d *delivery) done(s *sending, err error) {
 		slot.State = slotUnknown
 	case err != nil:
 		slot.State, slot.Reason = slotDead, err.Error()
+		if s.alone.Load() { // nobody waits for it any more, who could tell
+			d.lost(s.parts, s.refs, err)
+		}
 	}
+	slot.Turn = d.rec.Slots[s.key].Turn
 	put(&d.rec.Slots, s.key, slot)
 	last := d.over && d.pending == 0
+	if d.left && d.pending == 0 {
+		defer d.bot.mailboxes.release(d)
+	}
 	if d.durable && !last {
 		d.changedAside()
 	}
@@ -496,14 +495,29 @@ func (d *delivery) flushRecord() {
 // run again says, it says itself.
 func (d *delivery) resume() {
 	var left []*sending
+	var gone []string
 	d.mu.Lock()
 	for key, slot := range d.rec.Slots {
 		route, _, _ := strings.Cut(key, slotSep)
 		if slot.State == slotAttempted && len(slot.Parts) > 0 && (route == "" || slices.Contains(d.rec.Done, route)) {
+			if name := slot.Parts[0].To.Adapter; d.bot.sources[name] == nil {
+				gone = append(gone, key)
+				continue
+			}
 			left = append(left, d.sending(key, slot.Parts, slot.Refs, true))
 		}
 	}
+	slices.SortFunc(left, func(a, b *sending) int { return cmp.Compare(d.rec.Slots[a.key].Turn, d.rec.Slots[b.key].Turn) })
+	for _, s := range left {
+		d.fly(s.key)
+	}
 	d.pending += len(left)
+	for _, key := range gone {
+		slot := d.rec.Slots[key]
+		d.lost(slot.Parts, slot.Refs, errors.New("the bot has no adapter "+slot.Parts[0].To.Adapter))
+		slot.State, slot.Reason, slot.Parts = slotDead, "the bot has no adapter "+slot.Parts[0].To.Adapter, nil
+		d.rec.Slots[key] = slot
+	}
 	d.mu.Unlock()
 	for _, s := range left {
 		d.bot.outbox.start(s)

@@ -51,6 +51,24 @@ func (l *limiter) allow(ev *adapter.Event, now time.Time) (ok, tell bool) {
 	return true, false
 }
 
+// refund gives back what allow took: the event is not refused and not taken, and comes again.
+func (l *limiter) refund(ev *adapter.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	give := func(key bucketKey, burst int) {
+		if el := l.by[key]; el != nil {
+			b := el.Value.(*bucket)
+			b.tokens = min(float64(burst), b.tokens+1)
+		}
+	}
+	if ev.User.ID != "" && l.cfg.UserRate >= 0 {
+		give(bucketKey{false, ev.User.Adapter, ev.User.Tenant, ev.User.ID}, l.cfg.UserBurst)
+	}
+	if l.cfg.RoomRate >= 0 {
+		give(bucketKey{true, ev.Adapter, "", ev.Room.ID}, l.cfg.RoomBurst)
+	}
+}
+
 func (l *limiter) take(key bucketKey, rate float64, burst int, now time.Time) (ok, tell bool) {
 	el := l.by[key]
 	if el == nil {

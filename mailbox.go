@@ -76,6 +76,27 @@ type line struct {
 	m    *mailboxes
 	box  *mailbox
 	kept bool // guarded by m.mu
+	cuts int  // how often its goroutine was given up, and another one has gone on; guarded by m.mu
+}
+
+// cut gives up the goroutine that runs the event; the caller's new one goes on beside the line, and calls done with what it gets
+// here when it has ended.
+func (l *line) cut() (turn int) {
+	l.leave(true)
+	l.m.mu.Lock()
+	defer l.m.mu.Unlock()
+	l.cuts++
+	return l.cuts
+}
+
+// done ends what goes on beside the line; not if it was itself given up.
+func (l *line) done(turn int) {
+	l.m.mu.Lock()
+	defer l.m.mu.Unlock()
+	if l.cuts == turn {
+		l.m.beside--
+		l.m.room.Broadcast()
+	}
 }
 
 func newMailboxes(workers, bound int) *mailboxes {
@@ -328,6 +349,10 @@ func (m *mailboxes) work() {
 			m.mu.Unlock()
 			m.run(d)
 			m.mu.Lock()
+			if l.cuts > 0 { // it was given up: another goroutine is counted in its place
+				m.mu.Unlock()
+				return
+			}
 			if l.kept {
 				l.kept, box.held = false, false
 			} else { // it left the line meanwhile: become a worker again

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/starlingbot/starling/adapter"
@@ -18,6 +19,7 @@ const (
 	firstBackoff = 250 * time.Millisecond // between attempts; doubles with jitter
 	maxBackoff   = 30 * time.Second
 	gateWait     = 5 * time.Second // for the record of another message, see gate
+	maxPosting   = 1024            // messages for one adapter that are on their way at a time; who says more waits
 )
 
 // outbox posts messages: in one conversation one after the other in the order they were given, over rate limits and
@@ -31,6 +33,8 @@ type outbox struct {
 	mu    sync.Mutex
 	lanes map[adapter.Address]*lane // one for each conversation that something is being posted to
 	quiet chan struct{}             // closed when there is no lane left; nil while nobody waits
+	count map[string]int            // messages on their way, by adapter
+	room  chan struct{}             // closed when there are less; nil while nobody waits
 	wg    sync.WaitGroup
 	ended bool
 }
@@ -49,6 +53,7 @@ type sending struct {
 	key     string        // the sender's name for it
 	gate    gate          // nil: there is none
 	inside  bool          // s has passed the gate; by opens it again
+	alone   atomic.Bool   // nobody waits for it any more
 }
 
 // gate lets one message at a time be posted and not yet on record, so that the death of the process repeats one at most. It
@@ -95,6 +100,9 @@ type sender interface {
 // errLeft ends a sending that the closing of the bot left undone: the store has it.
 var errLeft = errors.New("starling: the bot closed before the message was posted")
 
+// errFull is given to who waited for room in vain: nothing of the message is kept.
+var errFull = fmt.Errorf("starling: %d messages wait to be posted already, and this one was not queued: %w", maxPosting, adapter.ErrUnavailable)
+
 // send posts s and waits for it until ctx ends; then it gives the context's error and goes on by itself.
 func (o *outbox) send(ctx context.Context, s *sending) ([]adapter.Ref, error) {
 	to := s.parts[0].To
@@ -112,6 +120,7 @@ func (o *outbox) send(ctx context.Context, s *sending) ([]adapter.Ref, error) {
 
 // start posts s without waiting for it.
 func (o *outbox) start(s *sending) {
+	s.alone.Store(true)
 	to := s.parts[0].To
 	turn := o.enter(to)
 	o.spawn(func() {
@@ -154,6 +163,7 @@ func (o *outbox) wait(ctx context.Context, to adapter.Address, s *sending, turn 
 	case r := <-over:
 		return r.refs, r.err
 	case <-ctx.Done():
+		s.alone.Store(true)
 		return nil, fmt.Errorf("the message is queued and not yet posted: %w", context.Cause(ctx))
 	}
 }
@@ -249,10 +259,39 @@ func (o *outbox) post(ctx context.Context, src *source, s *sending, m *adapter.M
 	return src.adapter.Send(ctx, m)
 }
 
+// admit waits until an adapter has fewer than maxPosting messages on their way: while a platform is out, those who have
+// something to say to it wait, and so do the events behind them, in the store. Some more may pass at once, one for each
+// handler, and what an earlier process left is not held up.
+func (o *outbox) admit(ctx context.Context, name string) error {
+	for {
+		o.mu.Lock()
+		if o.count[name] < maxPosting {
+			o.mu.Unlock()
+			return nil
+		}
+		if o.room == nil {
+			o.room = make(chan struct{})
+		}
+		room := o.room
+		o.mu.Unlock()
+		select {
+		case <-room:
+		case <-o.ctx.Done():
+			return errLeft
+		case <-ctx.Done():
+			return fmt.Errorf("adapter %s: %w", name, errFull)
+		}
+	}
+}
+
 // enter takes the lane of a conversation: nil if it was free, else a channel that is closed at our turn.
 func (o *outbox) enter(a adapter.Address) chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.count == nil {
+		o.count = map[string]int{}
+	}
+	o.count[a.Adapter]++
 	l := o.lanes[a]
 	if l == nil {
 		o.lanes[a] = &lane{}
@@ -268,6 +307,11 @@ func (o *outbox) end(a adapter.Address, s *sending, err error) {
 	s.by.done(s, err)
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.count[a.Adapter]--
+	if o.room != nil {
+		close(o.room)
+		o.room = nil
+	}
 	l := o.lanes[a]
 	if len(l.waiting) == 0 {
 		delete(o.lanes, a)
@@ -306,7 +350,13 @@ func (o *outbox) stop() {
 	o.mu.Lock()
 	o.ended = true
 	o.mu.Unlock()
-	o.wg.Wait()
+	ended := make(chan struct{})
+	go func() { o.wg.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(lastMoment):
+		o.log.Error("an adapter does not end a post although it was told to; it is left behind")
+	}
 }
 
 // pause waits d, or until ctx ends.

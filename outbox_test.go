@@ -146,7 +146,7 @@ func TestGateNeedsNoFinder(t *testing.T) {
 		r := newRig(memory.New())
 		completes := make(chan struct{})
 		r.fail = func(ops []brain.Op) error {
-			if strings.HasPrefix(ops[0].Key, "_/out/") && len(ops) == 1 && ops[0].TTL > 0 {
+			if strings.HasPrefix(ops[0].Key, "_/sent/") {
 				<-completes
 			}
 			return nil

@@ -53,6 +53,7 @@ type questions struct {
 type openQuestion struct {
 	id     string            // empty: an earlier process asked
 	sealed map[string]string // arguments of a command with secrets, where the store does not seal; gone with the question
+	talked bool              // see handler.Question
 }
 
 func newQuestions() *questions { return &questions{open: map[string]openQuestion{}} }
@@ -105,6 +106,19 @@ func askKeyAt(a adapter.Address, u adapter.User) string {
 	return askPrefix + brain.Key(segment(a.Adapter), segment(a.Room), segment(a.Thread), segment(u.Key()))
 }
 
+// roomKey is the key of a question that was put in the room in which ev's thread is; "" where ev is in none.
+func roomKey(ev *adapter.Event) string {
+	if ev.Thread == "" {
+		return ""
+	}
+	a := ev.Address()
+	a.Thread = ""
+	return askKeyAt(a, ev.User)
+}
+
+// keyOf is the key of a question that was read.
+func keyOf(q *handler.Question) string { return askKeyAt(q.Address(), q.Event.User) }
+
 func dueKey(at time.Time, id string) string {
 	return duePrefix + fmt.Sprintf("%016x-%s", max(at.Unix(), 0), id)
 }
@@ -148,20 +162,23 @@ func (b *Bot) answers(ev *adapter.Event, sel *handler.Selection) {
 		}
 		return
 	}
-	if ev.Kind != adapter.KindMessage || b.questions.empty() || ev.User.Key() == "" || !b.questions.has(askKey(ev)) {
+	if b.table.Route("answer") == nil { // an earlier version of the bot asked
 		return
 	}
-	var rest []*handler.Route
+	if ev.Kind != adapter.KindMessage || b.questions.empty() || ev.User.Key() == "" || !b.questions.has(askKey(ev)) && !b.questions.has(roomKey(ev)) {
+		return
+	}
+	routes := []*handler.Route{b.table.Route("answer")} // first: a slow Hear must not let what is said next overtake it
 	for _, r := range sel.Routes {
 		switch r.Kind() {
 		case "command", "respond":
 			return
 		case "fallback":
 		default:
-			rest = append(rest, r)
+			routes = append(routes, r)
 		}
 	}
-	sel.Routes = append(rest, b.table.Route("answer"))
+	sel.Routes = routes
 }
 
 // Ask stores q and when it expires, in one step with the record of the delivery.
@@ -170,13 +187,10 @@ func (x *run) Ask(ctx context.Context, r *handler.Request, q *handler.Question) 
 		return err
 	}
 	b := x.d.bot
-	key := askKey(r.Event)
-	if q.Where != (adapter.Address{}) {
-		key = askKeyAt(q.Where, r.Event.User)
-	}
 	if r.Event.User.Key() == "" {
 		return errors.New("starling: nobody can be asked: the event has no user")
 	}
+	key := askKeyAt(q.Address(), r.Event.User)
 	if q.ID == "" || q.Rev != 0 { // a follow-up question is a new one, so that the first one's expiry leaves it alone
 		q.ID = nonce()
 	}
@@ -196,9 +210,8 @@ func (x *run) Ask(ctx context.Context, r *handler.Request, q *handler.Question) 
 	if err != nil {
 		return fmt.Errorf("starling: ask: %w", err)
 	}
-	ttl := time.Until(q.Expires) + time.Hour // the due record ends it; this is for a bot that never starts again
-	return x.d.commitAll(ctx, nil,
-		brain.Op{Key: key, Value: value, If: brain.Any, TTL: ttl},
+	return x.commit(ctx, func(*runRecord) {}, nil,
+		brain.Op{Key: key, Value: value, If: brain.Any, TTL: rec.ttl()},
 		brain.Op{Key: dueKey(q.Expires, q.ID), Value: due, If: brain.Any})
 }
 
@@ -207,10 +220,19 @@ func (x *run) Question(ctx context.Context, ev *adapter.Event) (*handler.Questio
 	b := x.d.bot
 	key := askKey(ev)
 	rec, err := b.question(ctx, key)
+	if below := roomKey(ev); err == nil && rec == nil && below != "" {
+		if key, rec, err = below, nil, nil; b.questions.has(key) {
+			rec, err = b.question(ctx, key)
+		}
+		if rec != nil && !rec.Below(ev) {
+			rec = nil // another thread of that room
+		}
+	}
 	if err != nil || rec == nil {
 		return nil, err
 	}
 	q := &rec.Question
+	q.Talked = q.Talked || b.questions.talked(key)
 	if !q.Expires.After(time.Now()) {
 		return nil, nil // the sweeper tells
 	}
@@ -252,6 +274,9 @@ func forget(q *handler.Question, key string) brain.Op {
 	return brain.Op{Key: key, Delete: true, If: brain.At(q.Rev)}
 }
 
+// ttl is how long the record stays: the due record ends it, and this is for a bot that never starts again.
+func (r *askRecord) ttl() time.Duration { return time.Until(r.Expires) + time.Hour }
+
 // OpenForm shows a window in answer to the event. It is no message: it is not recorded, and one that is lost leaves the
 // question open, which can be answered in words.
 func (x *run) OpenForm(ctx context.Context, r *handler.Request, f *adapter.Form) error {
@@ -270,8 +295,8 @@ func (x *run) Drop(ctx context.Context, r *handler.Request, q *handler.Question)
 	if err := x.open(); err != nil {
 		return err
 	}
-	key := askKey(r.Event)
-	err := x.d.commitAll(ctx, nil, forget(q, key))
+	key := keyOf(q)
+	err := x.commit(ctx, func(*runRecord) {}, nil, forget(q, key))
 	if errors.Is(err, brain.ErrConflict) {
 		return nil
 	}
@@ -291,7 +316,7 @@ func (x *run) Allow(ctx context.Context, r *handler.Request, q *handler.Question
 	if route == nil {
 		return handler.UserErrorf("What you were asked about no longer exists.")
 	}
-	key := askKey(r.Event)
+	key := keyOf(q)
 	d := &delivery{ev: q.Event, id: q.Delivery + "#" + q.ID, routes: []*handler.Route{route}, grant: g}
 	d.text, _ = b.table.Text(d.ev)
 	err := x.again(ctx, d, forget(q, key))
@@ -322,8 +347,13 @@ func (x *run) Again(ctx context.Context, r *handler.Request, line string) error 
 	if len(sel.Routes) == 0 {
 		return handler.UserErrorf("There is no such command any more: %s", line)
 	}
-	d := &delivery{ev: &ev, id: x.d.id + "#again" + strconv.Itoa(x.count("again")), routes: sel.Routes, text: sel.Text}
-	return x.again(ctx, d)
+	n := strconv.Itoa(x.count("again"))
+	mark := x.slot("again " + n)
+	if _, done := x.d.changed(mark); done { // by the run before
+		return nil
+	}
+	d := &delivery{ev: &ev, id: x.d.id + "#again" + n, routes: sel.Routes, text: sel.Text}
+	return x.resubmit(ctx, d, func(r *runRecord) { put(&r.Changes, mark, json.RawMessage("true")) })
 }
 
 // SendAt stores m until its time.
@@ -336,7 +366,7 @@ func (x *run) SendAt(ctx context.Context, _ *handler.Request, at time.Time, m *a
 	if err != nil {
 		return fmt.Errorf("starling: send later: %w", err)
 	}
-	return x.d.commitAll(ctx, nil, brain.Op{Key: dueKey(at, id), Value: value, If: brain.Any})
+	return x.commit(ctx, func(*runRecord) {}, nil, brain.Op{Key: dueKey(at, id), Value: value, If: brain.Any})
 }
 
 // dueNow does what is due: questions expire and messages are posted. What cannot be done now stays.
@@ -380,7 +410,7 @@ func (b *Bot) due(ctx context.Context, entry brain.Entry, rec *dueRecord) error 
 			if q.Where != (adapter.Address{}) {
 				to = q.Where
 			}
-			m = &adapter.Message{To: to, Text: adapter.Format("%s: I have waited long enough for your answer. Say it again if you still want it.", q.Event.User)}
+			m = &adapter.Message{To: to, Text: adapter.Format("%s: I have waited long enough for your answer. Say the command again if you still want it.", q.Event.User)}
 			b.questions.remove(rec.Ask, q.ID)
 		}
 	}
@@ -389,7 +419,10 @@ func (b *Bot) due(ctx context.Context, entry brain.Entry, rec *dueRecord) error 
 		wait, cancel := context.WithTimeout(ctx, b.cfg.SlowAfter)
 		_, err := b.Send(wait, m)
 		cancel()
-		if err != nil && adapter.OutcomeOf(err) == adapter.Unknown && !errors.Is(err, context.DeadlineExceeded) {
+		if errors.Is(err, errFull) {
+			return err
+		}
+		if err != nil && adapter.OutcomeOf(err) == adapter.Unknown && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, handler.ErrUnknown) {
 			return err
 		}
 		if err != nil {

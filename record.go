@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/starlingbot/starling/adapter"
@@ -21,7 +22,8 @@ const (
 	inboxPrefix = "_/inbox/" // + adapter/room/thread/sequence: an accepted event
 	seenPrefix  = "_/seen/"  // + adapter/event id: it was accepted
 	runPrefix   = "_/run/"   // + delivery: how far its handlers are
-	outPrefix   = "_/out/"   // + key: a message of Bot.Send
+	outPrefix   = "_/out/"   // + key: a message of Bot.Send that is on its way
+	sentPrefix  = "_/sent/"  // + key: what became of it
 	deadPrefix  = "_/dead/"  // + id: what could not be handled
 	probeKey    = "_/probe"  // written to find out whether the store works again
 )
@@ -62,6 +64,7 @@ type slotRecord struct {
 	Digest string             `json:"digest,omitempty"`
 	Refs   []adapter.Ref      `json:"refs,omitempty"` // of the parts that were sent
 	Reason string             `json:"reason,omitempty"`
+	Turn   int                `json:"turn,omitempty"` // in the order of what the delivery says
 }
 
 type slotState string
@@ -130,6 +133,9 @@ func seenKey(ev *adapter.Event) string {
 func runKey(delivery string) string { return runPrefix + brain.Key(segment(delivery)) }
 
 func outKey(key string) string { return outPrefix + brain.Key(segment(key)) }
+
+// sentKey is the key of what became of the message with an outKey.
+func sentKey(out string) string { return sentPrefix + strings.TrimPrefix(out, outPrefix) }
 
 // maxSegment bounds one part of a key of the core in bytes, so that all of them together fit.
 const maxSegment = 120

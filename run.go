@@ -32,6 +32,7 @@ type run struct {
 	begun    time.Time
 	progress progress
 	used     atomic.Bool                  // the button that was pressed is marked
+	own      atomic.Bool                  // the bot itself speaks
 	canceled atomic.Pointer[adapter.User] // by whom
 }
 
@@ -167,7 +168,7 @@ func (x *run) recordBegin(ctx context.Context, reports bool, alone ...brain.Op) 
 	if op != nil {
 		ops = append(ops[:len(ops):len(ops)], *op)
 	}
-	err = x.d.commitWith(ctx, func(r *runRecord) {
+	err = x.commit(ctx, func(r *runRecord) {
 		if reports {
 			r.Begun = append(r.Begun, x.route.ID)
 		}
@@ -197,14 +198,20 @@ func (x *run) cut() {
 	d, b := x.d, x.d.bot
 	x.cancel(errTimeout)
 	b.stats.cut.Add(1)
-	d.line.leave(true)
+	turn := d.line.cut()
 	b.log.Error("a handler did not return after its time and is cut off", "id", handler.CorrelationID(d.id), "route", x.route.ID, "room", d.address.String())
 	b.background.Go(func() {
+		defer d.line.done(turn)
 		if b.handling.Err() != nil {
 			return // the bot stops: a stored event is for the next start, a volatile one was logged as unfinished
 		}
+		if err := d.clear(b.handling); err != nil {
+			d.leave("find out what was written", err)
+			return
+		}
+		d.wasTold() // it is over, whatever it was told
 		y := d.newRun(x.route, x.req.Attempt)
-		y.settle(fmt.Errorf("the handler did not return: %w", errTimeout))
+		y.settle(fmt.Errorf("the handler did not return: %w", errTimeout), false)
 		d.markDone(x.route.ID)
 		d.runFrom(x.index + 1)
 	})
@@ -251,6 +258,21 @@ func (x *run) send(ctx context.Context, slot string, m *adapter.Message) ([]adap
 	})
 }
 
+// commit is that of the delivery, for an effect of the handler: where its outcome is unknown the handler is told, and run again.
+func (x *run) commit(ctx context.Context, change func(*runRecord), done func(revs []uint64), ops ...brain.Op) error {
+	most := brain.MaxValue - roomForEnd
+	if x.own.Load() || x.state.Load() != runOpen {
+		most = brain.MaxValue
+	}
+	err := x.d.commitUpTo(ctx, most, change, done, ops...)
+	if err != nil && x.d.uncertain() {
+		x.d.mu.Lock()
+		x.d.told = true
+		x.d.mu.Unlock()
+	}
+	return err
+}
+
 // enqueue renders m, records it as attempted and posts it; a message that the record knows is not posted again.
 func (x *run) enqueue(ctx context.Context, slot string, m *adapter.Message) ([]adapter.Ref, error) {
 	d := x.d
@@ -276,15 +298,34 @@ func (x *run) enqueue(ctx context.Context, slot string, m *adapter.Message) ([]a
 			p.Key = partKey(d.id, key, i)
 		}
 	}
+	for c := d.flies(key); c != nil; c = d.flies(key) { // an earlier attempt of this handler said it, and it is not yet posted
+		select {
+		case <-c:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("the message is queued and not yet posted: %w", context.Cause(ctx))
+		}
+	}
 	refs, before, known, err := d.recall(key)
 	switch {
 	case err != nil:
 		return nil, err
 	case known == slotSent:
-		if named && before != sum {
+		if !named || before == sum {
+			return refs, nil
+		}
+		if slot == progressSlot || len(refs) > 0 && x.Can(refs[0].Adapter, handler.VerbEdit) {
 			return x.editSlot(ctx, key, sum, refs, m)
 		}
-		return refs, nil
+		key = x.slot(slot + " " + x.nth(sum)) // what cannot be edited is another message
+		for i, p := range parts {
+			p.Key = partKey(d.id, key, i)
+		}
+		if refs, _, known, err = d.recall(key); err != nil || known == slotSent {
+			return refs, err
+		}
+	}
+	if err := d.bot.outbox.admit(ctx, parts[0].To.Adapter); err != nil {
+		return nil, err
 	}
 	ops, err := d.bot.arm(ctx, d.id+slotSep+key, m, parts)
 	switch {
@@ -293,8 +334,8 @@ func (x *run) enqueue(ctx context.Context, slot string, m *adapter.Message) ([]a
 	case known == slotAttempted:
 		return d.post(ctx, key, parts, refs, true)
 	}
-	err = d.commitWith(ctx, func(r *runRecord) {
-		put(&r.Slots, key, slotRecord{State: slotAttempted, Parts: parts, Digest: sum})
+	err = x.commit(ctx, func(r *runRecord) {
+		put(&r.Slots, key, slotRecord{State: slotAttempted, Parts: parts, Digest: sum, Turn: len(r.Slots) + 1})
 	}, nil, ops...)
 	if err != nil {
 		return nil, err
@@ -393,7 +434,7 @@ func (x *run) Change(ctx context.Context, r *handler.Request, key string, f func
 		if op.Value, err = f(entry.Value); err != nil {
 			return nil, err
 		}
-		err = d.commit(ctx, &op, func(rec *runRecord) { put(&rec.Changes, mark, json.RawMessage(op.Value)) })
+		err = x.commit(ctx, func(rec *runRecord) { put(&rec.Changes, mark, json.RawMessage(op.Value)) }, nil, op)
 		if err == nil {
 			return op.Value, nil
 		}
@@ -430,11 +471,11 @@ func (x *run) Once(ctx context.Context, r *handler.Request, key string, f func(c
 		return once.Value, nil
 	}
 	running := false
-	err := d.commit(ctx, nil, func(rec *runRecord) {
+	err := x.commit(ctx, func(rec *runRecord) {
 		if _, running = rec.Onces[mark]; !running {
 			put(&rec.Onces, mark, onceRecord{})
 		}
-	})
+	}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -449,7 +490,7 @@ func (x *run) Once(ctx context.Context, r *handler.Request, key string, f func(c
 	if ferr != nil {
 		result = onceRecord{Done: true, Error: ferr.Error()}
 	}
-	err = d.commit(context.WithoutCancel(ctx), nil, func(rec *runRecord) { put(&rec.Onces, mark, result) })
+	err = x.commit(context.WithoutCancel(ctx), func(rec *runRecord) { put(&rec.Onces, mark, result) }, nil)
 	if err != nil {
 		return nil, errors.Join(ferr, fmt.Errorf("once %q: the result could not be recorded: %w", key, err))
 	}

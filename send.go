@@ -1,12 +1,15 @@
 package starling
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/starlingbot/starling/adapter"
@@ -25,6 +28,68 @@ type outRecord struct {
 	Refs    []adapter.Ref      `json:"refs,omitempty"`
 	Reason  string             `json:"reason,omitempty"`
 	Created time.Time          `json:"created"`
+	Nonce   string             `json:"nonce,omitempty"` // tells an own write of unknown outcome
+}
+
+// posting knows which records of the outbox are being worked on by this process. It holds what is on its way, as the outbox does.
+type posting struct {
+	mu   sync.Mutex
+	keys map[string]bool
+}
+
+func (p *posting) add(key string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.keys[key] {
+		return false
+	}
+	put(&p.keys, key, true)
+	return true
+}
+
+func (p *posting) remove(key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.keys, key)
+}
+
+func (p *posting) all() map[string]bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.keys)
+}
+
+// unposted keeps a message that will not be posted as a dead letter.
+func (b *Bot) unposted(parts []*adapter.Message, refs []adapter.Ref, cause error) {
+	rec := outRecord{Version: recordVersion, State: slotAttempted, Parts: parts, Refs: refs, Created: time.Now().UTC()}
+	value, err := json.Marshal(rec)
+	if err == nil {
+		op := deadEntry(brain.Entry{Key: outKey(nonce()), Value: value}, cause.Error())
+		err = b.stubborn(func(ctx context.Context) error {
+			_, err := b.store.Apply(ctx, op)
+			if errors.Is(err, brain.ErrConflict) { // an earlier try landed
+				return nil
+			}
+			return err
+		})
+	}
+	if err != nil {
+		b.log.Error("a message that will not be posted could not be kept", "to", parts[0].To.String(), "error", err)
+		return
+	}
+	b.stats.dead.Add(1)
+}
+
+// stubborn tries f until it succeeds or says that it never will, or the bot closes.
+func (b *Bot) stubborn(f func(ctx context.Context) error) error {
+	for {
+		ctx, cancel := context.WithTimeout(b.storing, storeTimeout)
+		err := f(ctx)
+		cancel()
+		if err == nil || brain.Certain(err) || pause(b.storing, time.Second) != nil {
+			return err
+		}
+	}
 }
 
 // Send says m by itself, in the order of the conversation it goes to, and waits until it is posted or ctx ends. With a
@@ -33,7 +98,8 @@ type outRecord struct {
 // closed; the outgoing chain sees m.
 //
 // Errors: those of package adapter; handler.ErrUnknown with AtMostOnce where nobody can know; ctx's error, and the message
-// is then still on its way.
+// is then still on its way. While 1,024 messages wait for an adapter Send waits before it takes another one, until ctx ends:
+// that is adapter.ErrUnavailable, and nothing of the message is kept.
 func (b *Bot) Send(ctx context.Context, m *adapter.Message) ([]adapter.Ref, error) {
 	if m == nil {
 		return nil, errors.New("starling: send: the message is nil")
@@ -49,6 +115,9 @@ func (b *Bot) sendOwn(ctx context.Context, m *adapter.Message) ([]adapter.Ref, e
 	parts, err := b.render(m)
 	if err != nil || len(parts) == 0 {
 		return nil, err
+	}
+	if err := b.outbox.admit(ctx, parts[0].To.Adapter); err != nil {
+		return nil, fmt.Errorf("starling: send: %w", err)
 	}
 	key := m.Key
 	if key == "" {
@@ -91,25 +160,47 @@ type ownSending struct {
 
 // begin records that the message is attempted, in one step with ops. known: it was begun before.
 func (o *ownSending) begin(ctx context.Context, ops []brain.Op) (known bool, refs []adapter.Ref, err error) {
+	o.rec.Nonce = nonce()
 	value, err := json.Marshal(o.rec)
 	if err != nil {
 		return false, nil, fmt.Errorf("starling: send: the message cannot be stored: %w", err)
 	}
-	revs, err := o.bot.store.Apply(ctx, append([]brain.Op{{Key: o.key, Value: value}}, ops...)...)
-	if err == nil {
-		o.rev = revs[0]
-		return false, nil, nil
+	mine := o.bot.posting.add(o.key) // else an earlier call of the same key has it
+	defer func() {
+		if mine && o.rev == 0 {
+			o.bot.posting.remove(o.key) // what has landed after all is the sweeper's
+		}
+	}()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout) // the context bounds the wait for the post
+	defer cancel()
+	all := append([]brain.Op{{Key: o.key, Value: value}, {Key: sentKey(o.key), Delete: true}}, ops...) // both Absent
+	for try := range storeTries {
+		var revs []uint64
+		if revs, err = o.bot.store.Apply(ctx, all...); err == nil {
+			o.rev = revs[0]
+			return false, nil, nil
+		}
+		if brain.Certain(err) || pause(ctx, 10*time.Millisecond<<try) != nil {
+			break
+		}
 	}
 	if !errors.Is(err, brain.ErrConflict) {
 		return false, nil, fmt.Errorf("starling: send: %w", err)
 	}
 	entry, err := o.bot.store.Get(ctx, o.key)
+	if errors.Is(err, brain.ErrNotFound) {
+		entry, err = o.bot.store.Get(ctx, sentKey(o.key))
+	}
 	if err != nil {
 		return false, nil, fmt.Errorf("starling: send: %w", err)
 	}
 	var rec outRecord
 	if err := decode(entry.Value, &rec); err != nil {
 		return false, nil, fmt.Errorf("starling: send: %w", err)
+	}
+	if mine && rec.Nonce == o.rec.Nonce { // an earlier try landed
+		o.rev = entry.Rev
+		return false, nil, nil
 	}
 	switch rec.State {
 	case slotUnknown:
@@ -122,7 +213,11 @@ func (o *ownSending) begin(ctx context.Context, ops []brain.Op) (known bool, ref
 
 func (o *ownSending) posted(s *sending) {
 	o.rec.Refs = slices.Clone(s.refs)
-	o.write(0)
+	ctx, cancel := context.WithTimeout(o.bot.storing, storeTimeout)
+	defer cancel()
+	if err := o.write(ctx, false); err != nil {
+		o.bot.log.Warn("what was posted could not be recorded", "key", o.key, "error", err)
+	}
 	s.leave()
 }
 
@@ -131,63 +226,115 @@ func (o *ownSending) done(s *sending, err error) {
 	if errors.Is(err, errLeft) {
 		return
 	}
+	parts := o.rec.Parts
 	o.rec.Refs, o.rec.Parts, o.rec.State = s.refs, nil, slotSent
 	switch {
 	case errors.Is(err, handler.ErrUnknown):
 		o.rec.State = slotUnknown
 	case err != nil:
 		o.rec.State, o.rec.Reason = slotDead, err.Error()
+		if o.rev != 0 && s.alone.Load() { // nobody waits for it any more, who could tell
+			o.bot.log.Error("a message will not be posted", "to", parts[0].To.String(), "error", err)
+			o.bot.background.Go(func() { o.bot.unposted(parts, s.refs, err) })
+		}
 	}
-	o.write(sentFor)
-}
-
-func (o *ownSending) write(ttl time.Duration) {
 	if o.rev == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(o.bot.storing, storeTimeout)
 	defer cancel()
-	value, err := json.Marshal(o.rec)
-	if err == nil {
-		var revs []uint64
-		if revs, err = o.bot.store.Apply(ctx, brain.Op{Key: o.key, Value: value, If: brain.At(o.rev), TTL: ttl}); err == nil {
-			o.rev = revs[0]
+	if werr := o.write(ctx, true); werr == nil {
+		o.bot.posting.remove(o.key)
+		return
+	}
+	o.bot.background.Go(func() { // the store is out: it must not be posted again when it is back
+		if err := o.bot.stubborn(func(ctx context.Context) error { return o.write(ctx, true) }); err != nil {
+			o.bot.log.Warn("what was posted could not be recorded", "key", o.key, "error", err)
+			return
 		}
-	}
-	if err != nil {
-		o.bot.log.Warn("what was posted could not be recorded", "key", o.key, "error", err)
-	}
+		o.bot.posting.remove(o.key)
+	})
 }
 
-// recoverSends posts the messages of Send that an earlier process left on their way.
+// write records how far the message is, and moves the record to where it is out of the way at its end. A write that landed
+// before is recognised by its bytes.
+func (o *ownSending) write(ctx context.Context, end bool) error {
+	if o.rev == 0 {
+		return nil
+	}
+	value, err := json.Marshal(o.rec)
+	if err != nil {
+		return err
+	}
+	key, ops := o.key, []brain.Op{{Key: o.key, Value: value, If: brain.At(o.rev)}}
+	if end {
+		key = sentKey(o.key)
+		ops = []brain.Op{{Key: key, Value: value, TTL: sentFor}, {Key: o.key, Delete: true, If: brain.At(o.rev)}}
+	}
+	revs, err := o.bot.store.Apply(ctx, ops...)
+	if err == nil {
+		o.rev = revs[0]
+		return nil
+	}
+	if errors.Is(err, brain.ErrConflict) {
+		entry, gerr := o.bot.store.Get(ctx, key)
+		switch {
+		case gerr == nil && bytes.Equal(entry.Value, value):
+			o.rev = entry.Rev
+			return nil
+		case gerr != nil && !errors.Is(gerr, brain.ErrNotFound):
+			return gerr
+		}
+	}
+	return err
+}
+
+// recoverSends posts the messages of Send that an earlier process left on their way, in the order in which they were given.
 func (b *Bot) recoverSends(ctx context.Context) error {
+	var all []*sending
 	for entry, err := range b.store.List(ctx, outPrefix) {
 		if err != nil {
 			return fmt.Errorf("starling: read the outbox: %w", err)
 		}
-		var rec outRecord
-		err := decode(entry.Value, &rec)
-		if err == nil && rec.State == slotAttempted && len(rec.Parts) == 0 {
-			err = errors.New("the record has no message")
-		}
+		s, err := b.unsent(ctx, entry)
 		if err != nil {
-			if err := b.aside(ctx, entry, err.Error()); err != nil {
-				return fmt.Errorf("starling: read the outbox: %w", err)
-			}
-			continue
+			return fmt.Errorf("starling: read the outbox: %w", err)
 		}
-		if rec.State != slotAttempted {
-			continue
+		if s != nil {
+			all = append(all, s)
 		}
-		if b.sources[rec.Parts[0].To.Adapter] == nil {
-			if err := b.aside(ctx, entry, "the bot has no adapter "+rec.Parts[0].To.Adapter); err != nil {
-				return fmt.Errorf("starling: read the outbox: %w", err)
-			}
-			continue
-		}
-		b.outbox.start(&sending{parts: rec.Parts, refs: rec.Refs, resumed: true, key: entry.Key, gate: b.gate(rec.Parts), by: &ownSending{bot: b, key: entry.Key, rec: rec, rev: entry.Rev}})
 	}
+	b.startOwn(all)
 	return nil
+}
+
+// startOwn posts messages that nobody has, in the order in which they were given.
+func (b *Bot) startOwn(all []*sending) {
+	created := func(s *sending) time.Time { return s.by.(*ownSending).rec.Created }
+	slices.SortStableFunc(all, func(x, y *sending) int { return created(x).Compare(created(y)) })
+	for _, s := range all {
+		if b.posting.add(s.key) {
+			b.outbox.start(s)
+		}
+	}
+}
+
+// unsent gives the message of a record that is to be posted; nil: there is nothing to post. What cannot be read or posted is put aside.
+func (b *Bot) unsent(ctx context.Context, entry brain.Entry) (*sending, error) {
+	var rec outRecord
+	err := decode(entry.Value, &rec)
+	switch {
+	case err == nil && rec.State != slotAttempted:
+		return nil, nil
+	case err == nil && len(rec.Parts) == 0:
+		err = errors.New("the record has no message")
+	case err == nil && b.sources[rec.Parts[0].To.Adapter] == nil:
+		err = errors.New("the bot has no adapter " + rec.Parts[0].To.Adapter)
+	}
+	if err != nil {
+		return nil, b.aside(ctx, entry, err.Error())
+	}
+	return &sending{parts: rec.Parts, refs: rec.Refs, resumed: true, key: entry.Key, gate: b.gate(rec.Parts), by: &ownSending{bot: b, key: entry.Key, rec: rec, rev: entry.Rev}}, nil
 }
 
 // outgoing passes m through the outgoing chain to final. An error or a panic of the chain blocks the message.

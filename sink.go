@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/brain"
 	"github.com/starlingbot/starling/handler"
 )
 
@@ -31,7 +32,7 @@ func (b *Bot) sink(src *source) adapter.Sink {
 	}
 }
 
-func (b *Bot) take(ctx context.Context, src *source, ev *adapter.Event) error {
+func (b *Bot) take(ctx context.Context, src *source, ev *adapter.Event) (err error) {
 	if ev == nil || ev.ID == "" || ev.Kind == "" {
 		b.stats.rejected.Add(1)
 		b.log.Error("an event without id or kind is rejected: the adapter must give both", "adapter", src.name)
@@ -65,6 +66,12 @@ func (b *Bot) take(ctx context.Context, src *source, ev *adapter.Event) error {
 		}
 		return nil
 	}
+	limited := ev
+	defer func() {
+		if err != nil && !errors.Is(err, adapter.ErrRejected) {
+			b.limiter.refund(limited)
+		}
+	}()
 	if over, err := b.press(ctx, ev); over || err != nil {
 		if err != nil {
 			b.stats.failing.Add(1)
@@ -81,12 +88,27 @@ func (b *Bot) take(ctx context.Context, src *source, ev *adapter.Event) error {
 	}
 	ev.Normalize() // what a Rewrite made of it, too
 	sel := b.table.Match(ev)
+	if sel.Over > 0 {
+		b.log.Warn("a long message matches more Hears than run for one", "room", ev.Address().String(), "user", ev.User.Key(), "left out", sel.Over)
+	}
 	b.answers(ev, &sel)
 	if len(sel.Routes) == 0 {
 		b.stats.ignored.Add(1)
 		return nil
 	}
-	if b.dropLate(ev, &sel) {
+	tell := b.dropLate(ev, &sel)
+	if len(sel.Routes) == 0 && b.durable { // the age counts once, when an event is accepted: this one may have been
+		switch _, err := b.store.Get(ctx, seenKey(ev)); {
+		case err == nil:
+			b.stats.duplicate.Add(1)
+			return nil
+		case !errors.Is(err, brain.ErrNotFound):
+			b.stats.failing.Add(1)
+			b.storeFailed(err)
+			return fmt.Errorf("starling: look whether the event was accepted: %w", err)
+		}
+	}
+	if tell {
 		b.notify(ev, adapter.Format("%s: that reached me %d minutes late. Say it again if you still want it.", ev.User, int(now.Sub(ev.Time).Minutes())))
 	}
 	if len(sel.Routes) == 0 {
@@ -139,7 +161,10 @@ func (b *Bot) accept(ctx context.Context, ev *adapter.Event, sel handler.Selecti
 		b.stats.accepted.Add(1)
 		return nil
 	}
-	duplicate, err := b.keep(d)
+	duplicate, err := b.keepCalmly(d)
+	if err != nil {
+		b.seen.remove(d.id) // a volatile event whose line goes through the store
+	}
 	switch {
 	case inMemory && unknown(err):
 		b.background.Go(func() { b.resolve(d) })
@@ -164,6 +189,17 @@ func (b *Bot) accept(ctx context.Context, ev *adapter.Event, sel handler.Selecti
 	}
 	b.storeWorks()
 	return nil
+}
+
+// keepCalmly is keep; a panic of the store is an error of unknown outcome.
+func (b *Bot) keepCalmly(d *delivery) (duplicate bool, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			b.log.Error("the store panicked", "panic", fmt.Sprint(v))
+			err = fmt.Errorf("starling: the store panicked: %v", v)
+		}
+	}()
+	return b.keep(d)
 }
 
 // notify has the bot say something where ev was, in its turn. It is not stored, and dropped where too much waits already.

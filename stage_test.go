@@ -14,6 +14,7 @@ import (
 	"github.com/starlingbot/starling"
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/handler"
+	"github.com/starlingbot/starling/internal/canary"
 )
 
 // stage is an adapter and a running bot for tests of the pipeline: events go in through say, what the bot posts is in posts.
@@ -59,6 +60,11 @@ func (s *stage) Run(ctx context.Context, sink adapter.Sink) error {
 }
 
 func (s *stage) Send(_ context.Context, m *adapter.Message) (adapter.Ref, error) {
+	if canary.On() {
+		shown := *m
+		shown.Origin = "" // it goes back to the platform, which nobody reads
+		canary.WriteJSON(canary.Posts, shown)
+	}
 	if s.hang != nil {
 		s.hang(m)
 	}
@@ -79,6 +85,7 @@ func (s *stage) Send(_ context.Context, m *adapter.Message) (adapter.Ref, error)
 }
 
 func (s *stage) Edit(_ context.Context, ref adapter.Ref, m *adapter.Message) error {
+	canary.WriteJSON(canary.Posts, m)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.posts = append(s.posts, post{"", "edit " + ref.ID + ": " + adapter.PlainText(m.Text)})
@@ -103,7 +110,7 @@ func playOn(t testing.TB, can adapter.Features, cfg starling.Config, add func(rt
 	add(rt)
 	cfg.Router = rt
 	cfg.Adapters = append([]adapter.Adapter{s}, cfg.Adapters...)
-	cfg.Logger = slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	cfg.Logger = slog.New(slog.NewTextHandler(canary.Also(canary.Logs, s.log), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	bot, err := starling.New(cfg)
 	require.NoError(t, err)
 	s.bot = bot
@@ -146,6 +153,18 @@ func (s *stage) message(user, room, text string) *adapter.Event {
 }
 
 func (s *stage) offer(ev *adapter.Event) error { return s.sink(context.Background(), ev) }
+
+// setFail has every send from now on ask f.
+func (s *stage) setFail(f func(n int, m *adapter.Message) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail = f
+}
+
+// c1 is a message to the room C1.
+func c1(text string) *adapter.Message {
+	return &adapter.Message{To: adapter.Address{Adapter: "stage", Room: "C1"}, Text: text}
+}
 
 // said gives what was posted so far, as "room> text".
 func (s *stage) said() []string {

@@ -135,6 +135,44 @@ func BenchmarkMatchWithoutLiterals(b *testing.B) {
 	}
 }
 
+// BenchmarkMatchLong is 10,000 words (or 60,000 bytes made for that) against 200 expressions: what people paste, what passes the
+// filter of each, what matches the head of the text and not the whole, and what matches half of them.
+func BenchmarkMatchLong(b *testing.B) {
+	rt := handler.NewRouter()
+	for i := range 100 {
+		rt.Hear(fmt.Sprintf(`(?i)\bdeploy%d (?P<what>.+) now$`, i), nothing)
+		rt.Respond(fmt.Sprintf(`(?i)(?:please )?(?:x+y?)+ open%d (?P<env>.+) now$`, i), nothing)
+	}
+	tb := build(b, rt, "!")
+	words := strings.Repeat("lorem ", 10_000)
+	var every, deploys strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&deploys, " deploy%d", i)
+		fmt.Fprintf(&every, " open%d", i)
+	}
+	head := strings.Repeat("x", handler.MaxMatch-deploys.Len()-len(" x now")) + deploys.String() + " x now"
+	for _, c := range []struct {
+		name, text string
+		routes     int
+	}{
+		{"words", words, 0},
+		{"addressed", "starling " + words, 0},
+		{"passes every filter", "starling xx" + every.String() + deploys.String() + " " + words, 0},
+		{"matches the head alone", head + words, 0},
+		{"matches", head + words + " now", 16},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			ev := message(c.text)
+			require.Len(b, tb.Match(ev).Routes, c.routes)
+			b.ReportAllocs()
+			for b.Loop() {
+				selection = tb.Match(ev)
+			}
+			b.ReportMetric(float64(len(c.text)), "bytes")
+		})
+	}
+}
+
 func BenchmarkReply(b *testing.B) {
 	r := handler.NewRequest(message("x"), silent{&recorder{}})
 	for name, f := range map[string]func() error{

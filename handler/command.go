@@ -34,7 +34,7 @@ type None struct{}
 //	word:"to"       a word that may stand before the value: deploy api to prod
 //	enum:"a,b"      the values that are allowed
 //	default:"TEXT"  the value when nothing is given; optional:"" leaves it out
-//	help:"TEXT"     one line
+//	help:"TEXT"     one line; who leaves the argument out is asked "Which NAME (TEXT)?"
 //	rest:""         takes the rest of the text; text:"" makes it free text
 //	secret:""       masked in all that is shown
 //	complete:"FUNC" the completer of that name, see [Router.Complete]
@@ -239,7 +239,7 @@ func (d *declared) handle(ctx context.Context, r *Request) error {
 		return errors.New("handler: the arguments are not those that were granted")
 	}
 	if r.Event.Truncated && r.Grant == nil { // what is lost might have said something else
-		return &UserError{Text: strings.TrimSpace(adapter.Format("That is longer than what reaches me, and its end is lost. Nothing was done: say it shorter. %s", r.Conceal(ctx)))}
+		return tooLong(r.Conceal(ctx))
 	}
 	bound, err := d.spec.Bind(ctx, d.input(r))
 	if d.exposed(r, bound, err) {

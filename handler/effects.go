@@ -30,6 +30,8 @@ type Effects interface {
 	Ask(ctx context.Context, r *Request, q *Question) error
 	// Question gives the open question of who sent ev, where ev was; nil if there is none.
 	Question(ctx context.Context, ev *adapter.Event) (*Question, error)
+	// Keep stores Talked and Posts of q. One that is over, or another in its place, is left alone.
+	Keep(ctx context.Context, r *Request, q *Question) error
 	// OpenForm shows a window in answer to r's event; what is entered comes as an event of its own.
 	OpenForm(ctx context.Context, r *Request, f *adapter.Form) error
 	// Drop forgets q. It is no error if it is gone.

@@ -97,6 +97,9 @@ type gate struct {
 // Handle lets a declared command go on to its arguments, and decides on every other route here.
 func (g *gate) Handle(ctx context.Context, r *Request) error {
 	route := g.route
+	if r.Event.Truncated && route.acts() {
+		return tooLong("") // what is lost might have said something else
+	}
 	d := r.decider(ctx)
 	p := route.effective()
 	switch {
@@ -119,6 +122,16 @@ func (g *gate) Handle(ctx context.Context, r *Request) error {
 		}
 	}
 	return g.next.Handle(ctx, r)
+}
+
+// acts tells whether the route does what a text says. A declared command judges that itself, and so do answers.
+func (r *Route) acts() bool {
+	return r.kind == routeRespond || r.kind == routeCommand && r.command == nil && r.name != answerCommand
+}
+
+// tooLong is the answer to what reached the bot without its end.
+func tooLong(more adapter.Markup) error {
+	return &UserError{Text: strings.TrimSpace(adapter.Format("That is longer than what reaches me, and its end is lost. Nothing was done: say it shorter. %s", more))}
 }
 
 // textIntent makes the intent of a route that declares no arguments: what was said is all there is.

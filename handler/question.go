@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,7 +41,30 @@ type Question struct {
 	Delivery string    `json:"delivery"`
 	Expires  time.Time `json:"expires"`
 	Secret   bool      `json:"secret,omitempty"` // some of Options are; while they wait they are stored only where the brain is sealed
-	Rev      uint64    `json:"-"`                // of the stored record
+	// Talked: who was asked to confirm has said something else there since. An unaddressed "yes" may then be for somebody else.
+	Talked bool          `json:"talked,omitempty"`
+	Posts  []adapter.Ref `json:"posts,omitempty"` // the message with which a room saw it: a thread below it is its own
+	Rev    uint64        `json:"-"`               // of the stored record
+}
+
+// own tells whether ev was said in a thread of the question's own: the one in which it was put, or one below it.
+func (q *Question) own(ev *adapter.Event) bool {
+	return ev.Thread != "" && (ev.Thread == q.Address().Thread || q.Below(ev))
+}
+
+// Below tells whether ev, which is of the question's room, was said in a thread below the message with which it was put.
+func (q *Question) Below(ev *adapter.Event) bool {
+	return ev.Thread != "" && slices.ContainsFunc(q.Posts, func(ref adapter.Ref) bool {
+		return ref.ID == ev.Thread
+	})
+}
+
+// Address is where the answer is expected.
+func (q *Question) Address() adapter.Address {
+	if q.Where != (adapter.Address{}) || q.Event == nil {
+		return q.Where
+	}
+	return q.Event.Address()
 }
 
 // Grant is what a person has completed or confirmed: the command runs with these arguments and not with what the text says.
@@ -77,17 +101,33 @@ func (r *Request) putQuestion(ctx context.Context, q *Question, before string) e
 		to = q.Where
 	}
 	m := r.message(to, before+q.Prompt)
-	if r.effects.Features(r.Event.Adapter).Buttons { // else the words are there to be typed
+	can := r.effects.Features(r.Event.Adapter)
+	if can.Buttons { // else the words are there to be typed
 		for _, c := range q.Choices {
 			m.Buttons = append(m.Buttons, adapter.Button{Label: c, Command: answerCommand + " " + q.ID + " " + c})
 		}
 	}
-	if len(q.Choices) > 0 {
+	if q.Kind == AskConfirm {
 		m.Text += adapter.Format(" (%s)", strings.Join(q.Choices, ", "))
 	}
-	_, err := r.send(ctx, "", m)
-	return err
+	p, err := r.send(ctx, "", m)
+	if err != nil {
+		return err
+	}
+	posts := q.Posts
+	if q.Kind == AskConfirm && can.Threads && to.Thread == "" && to != q.Where && r.Event.Room.Kind != adapter.RoomDirect {
+		posts = append(posts, p.Refs...) // a thread may begin there
+		posts = posts[max(0, len(posts)-maxPosts):]
+	}
+	if !q.Talked && len(posts) == len(q.Posts) {
+		return nil
+	}
+	q.Talked, q.Posts = false, posts
+	return r.effects.Keep(ctx, r, q)
 }
+
+// maxPosts is how many messages a question remembers with which it was put.
+const maxPosts = 8
 
 // answerRoute makes the route of answers; nil for a bot that asks nothing.
 func (t *Table) answerRoute() *Route {
@@ -135,6 +175,17 @@ func (t *Table) answer(ctx context.Context, r *Request) error {
 		return route.command.filledIn(ctx, r, q)
 	}
 	word := strings.ToLower(strings.TrimRight(text, ".! "))
+	if q.Kind == AskConfirm && !addressed && !q.own(r.Event) {
+		switch said := word == "yes" || word == "y" || word == "no" || word == "n" || word == "cancel"; {
+		case said && q.Talked:
+			return r.forMe(ctx, t.name, word)
+		case !said && q.Talked:
+			return nil
+		case !said: // from now on a yes may be for somebody else
+			q.Talked = true
+			return r.effects.Keep(ctx, r, q)
+		}
+	}
 	if word == "cancel" || q.Kind == AskConfirm && (word == "no" || word == "n") {
 		if err := r.effects.Drop(ctx, r, q); err != nil {
 			return err
@@ -150,7 +201,20 @@ func (t *Table) answer(ctx context.Context, r *Request) error {
 		}
 		return nil // chatter; the question stays
 	}
+	if r.Event.Truncated {
+		return tooLong("")
+	}
 	return route.command.answered(ctx, r, route, q, text)
+}
+
+// forMe tells who was asked how to answer when it is not sure that a word was an answer.
+func (r *Request) forMe(ctx context.Context, name, word string) error {
+	const text = "%s: if that was for me, say \"%s %s\"."
+	err := r.Whisper(ctx, text, r.Event.User, name, word)
+	if errors.Is(err, adapter.ErrUnsupported) {
+		return r.Reply(ctx, text, r.Event.User, name, word)
+	}
+	return err
 }
 
 // answered takes the answer to a question for an argument.
@@ -182,13 +246,27 @@ func (d *declared) bindAnswer(ctx context.Context, r *Request, q *Question, opti
 	})
 }
 
-// which is the question for an argument.
+// which is the question for an argument: "Which env (where to): staging or prod?", and of an argument that is called who or why
+// "Why (in a few words)?".
 func which(arg *args.Arg) string {
-	what := arg.Name
+	what := "Which " + arg.Name
+	if slices.Contains([]string{"who", "whom", "what", "when", "where", "why", "how", "which"}, arg.Name) {
+		what = strings.ToUpper(arg.Name[:1]) + arg.Name[1:]
+	}
 	if arg.Help != "" {
 		what += " (" + arg.Help + ")"
 	}
-	return adapter.Format("Which %s?", what)
+	for i, c := range arg.Choices {
+		switch {
+		case i == 0:
+			what += ": " + c
+		case i == len(arg.Choices)-1:
+			what += " or " + c
+		default:
+			what += ", " + c
+		}
+	}
+	return adapter.Format("%s?", what)
 }
 
 // askNext asks for one more argument, in place of q.

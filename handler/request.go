@@ -95,7 +95,13 @@ func (r *Request) Matches() [][]string {
 	if re == nil {
 		return nil
 	}
-	return re.FindAllStringSubmatch(text, -1)
+	all := re.FindAllStringSubmatch(text, -1)
+	if r.Event.Truncated { // the last one may be cut
+		if at := re.FindAllStringIndex(text, -1); len(at) > 0 && at[len(at)-1][1] == len(text) {
+			all = all[:len(all)-1]
+		}
+	}
+	return all
 }
 
 func (r *Request) captures() (string, *regexp.Regexp, []int) {

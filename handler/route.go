@@ -139,18 +139,20 @@ func (r *Route) String() string {
 	return strings.TrimSpace(string(r.kind) + " " + r.name)
 }
 
-// subject is the text that the route's expression sees.
+// subject is the text that the route's expression captures of.
 func (r *Route) subject(ev *adapter.Event, text string) string {
 	if r.kind == routeHear {
-		text = ev.Text
+		return ev.Text
 	}
-	return matchText(text)
+	return text
 }
 
-// MaxMatch is how many bytes of a text expressions see.
+// MaxMatch is in how many bytes of a text it must show what it is for: an expression matches a longer one if it matches its
+// first MaxMatch bytes, and then the whole, of which it captures. See [Router.Hear].
 const MaxMatch = 4 << 10
 
-func matchText(s string) string {
+// head is the part of a text that tells what it is for, cut between characters.
+func head(s string) string {
 	if len(s) <= MaxMatch {
 		return s
 	}

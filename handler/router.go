@@ -178,13 +178,16 @@ func (rt *Router) Authorize(a Authorizer) {
 }
 
 // Hear runs f for every message that the expression (syntax of package regexp, case-sensitive unless it says "(?i)") matches
-// anywhere, addressed or not.
+// anywhere, addressed or not. Nothing that it captures is cut: it must match the first [MaxMatch] bytes of a longer text, and
+// then the whole, which is looked at for the first 16 such Hears; and of a text that reached the bot without its end
+// (Event.Truncated) it must not match up to there.
 func (rt *Router) Hear(expr string, f Func) *Route {
 	return rt.add(caller(), &Route{kind: routeHear, pattern: expr}, f)
 }
 
 // Respond runs f for a message that is addressed to the bot and whose text after the address begins with a match of the
-// expression. The first Respond that matches ends the search.
+// expression. The first Respond that matches ends the search. Long texts are as for [Router.Hear], but to one without its end
+// the bot answers that it is too long.
 func (rt *Router) Respond(expr string, f Func) *Route {
 	return rt.add(caller(), &Route{kind: routeRespond, pattern: expr}, f)
 }

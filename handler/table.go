@@ -18,6 +18,7 @@ import (
 
 // Table is a router made ready: immutable, safe for concurrent use. starling.New builds it.
 type Table struct {
+	name       string // of the bot
 	addressing addressing
 	routes     []*Route
 	byID       map[string]*Route
@@ -46,12 +47,13 @@ type Selection struct {
 	Addressed bool
 	Text      string   // without the address
 	Routes    []*Route // to run, in order; nil if there is nothing to do
+	Over      int      // Hears that were passed over: a text of over MaxMatch bytes matches at most 16
 }
 
 // Build checks everything and makes the table: name and aliases are what addresses the bot. All mistakes of registration
 // are joined into one error.
 func (rt *Router) Build(name string, aliases []string) (*Table, error) {
-	t := &Table{addressing: newAddressing(name, aliases), byID: map[string]*Route{}, on: map[adapter.Kind][]int32{}, commands: map[string]*Route{}, complete: map[string]Completer{}}
+	t := &Table{name: name, addressing: newAddressing(name, aliases), byID: map[string]*Route{}, on: map[adapter.Kind][]int32{}, commands: map[string]*Route{}, complete: map[string]Completer{}}
 	var errs []error
 	rt.tree.trees(func(tr *tree) {
 		errs = append(errs, tr.mistakes...)
@@ -277,7 +279,7 @@ func (t *Table) Match(ev *adapter.Event) Selection {
 	var buf [64]int32
 	found := append(buf[:0], t.on[ev.Kind]...)
 	if ev.Kind == adapter.KindMessage {
-		found = t.hears.match(t, found, matchText(ev.Text))
+		found, sel.Over = t.hears.match(t, found, ev)
 		slices.SortFunc(found, cmp.Compare[int32])
 	}
 	for _, i := range found {
@@ -288,7 +290,7 @@ func (t *Table) Match(ev *adapter.Event) Selection {
 	}
 	if r := t.command(sel.Text); r != nil {
 		sel.Routes = append(sel.Routes, r)
-	} else if r := t.responds.first(t, matchText(sel.Text)); r != nil {
+	} else if r := t.responds.first(t, sel.Text); r != nil {
 		sel.Routes = append(sel.Routes, r)
 	} else if len(sel.Routes) == 0 && t.fallback != nil {
 		sel.Routes = append(sel.Routes, t.fallback)
@@ -296,21 +298,53 @@ func (t *Table) Match(ev *adapter.Event) Selection {
 	return sel
 }
 
-func (p *patterns) match(t *Table, dst []int32, text string) []int32 {
+// maxWhole is for how many expressions that match its head a long text is looked at as a whole: who knows a bot's expressions
+// could have a text searched for half a second else.
+const maxWhole = 16
+
+// match finds the Hears for ev, and how many it passed over at maxWhole. One whose match ends where the text was cut does not
+// match: what it captures might be cut.
+func (p *patterns) match(t *Table, dst []int32, ev *adapter.Event) (found []int32, over int) {
 	var buf [64]int32
-	for _, c := range p.filter.Candidates(buf[:0], text) {
-		if i := p.routes[c]; t.routes[i].re.MatchString(text) {
-			dst = append(dst, i)
+	text, short := ev.Text, head(ev.Text)
+	whole := 0
+	for _, c := range p.filter.Candidates(buf[:0], short) {
+		re := t.routes[p.routes[c]].re
+		if !re.MatchString(short) {
+			continue
 		}
+		if len(short) < len(text) {
+			if whole++; whole > maxWhole {
+				over++
+				continue
+			}
+			if !re.MatchString(text) {
+				continue
+			}
+		}
+		if ev.Truncated && re.FindStringIndex(text)[1] == len(text) {
+			continue
+		}
+		dst = append(dst, p.routes[c])
 	}
-	return dst
+	return dst, over
 }
 
+// first finds the Respond for a text.
 func (p *patterns) first(t *Table, text string) *Route {
 	var buf [64]int32
-	for _, c := range p.filter.Candidates(buf[:0], text) {
-		if r := t.routes[p.routes[c]]; r.re.MatchString(text) {
+	short := head(text)
+	whole := 0
+	for _, c := range p.filter.Candidates(buf[:0], short) {
+		r := t.routes[p.routes[c]]
+		if !r.re.MatchString(short) {
+			continue
+		}
+		if len(short) == len(text) || r.re.MatchString(text) {
 			return r
+		}
+		if whole++; whole == maxWhole {
+			return nil
 		}
 	}
 	return nil

@@ -1,6 +1,8 @@
 package handler_test
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"regexp"
 	"slices"
@@ -29,11 +31,15 @@ type oracle struct {
 
 func (o oracle) match(ev *adapter.Event) []string {
 	var found []string
+	heads := 0
 	for _, d := range o.routes {
 		switch {
-		case d.kind == "on" && d.text == string(ev.Kind),
-			d.kind == "hear" && ev.Kind == adapter.KindMessage && d.re.MatchString(first4K(ev.Text)):
+		case d.kind == "on" && d.text == string(ev.Kind):
 			found = append(found, d.id)
+		case d.kind == "hear" && ev.Kind == adapter.KindMessage && d.re.MatchString(first4K(ev.Text)):
+			if heads++; len(ev.Text) <= 4096 || heads <= 16 && d.re.MatchString(ev.Text) {
+				found = append(found, d.id)
+			}
 		}
 	}
 	rest, ok := "", false
@@ -64,11 +70,12 @@ func (o oracle) match(ev *adapter.Event) []string {
 	if best.id != "" {
 		return append(found, best.id)
 	}
+	heads = 0
 	for _, d := range o.routes {
-		if d.kind != "respond" {
+		if d.kind != "respond" || d.re.FindStringIndex(first4K(rest)) == nil {
 			continue
 		}
-		if loc := d.re.FindStringIndex(first4K(rest)); loc != nil && loc[0] == 0 {
+		if heads++; len(rest) <= 4096 || heads <= 16 && d.re.MatchString(rest) {
 			return append(found, d.id)
 		}
 	}
@@ -204,30 +211,39 @@ func TestMatchIsALinearLoop(t *testing.T) {
 	})
 }
 
-// Expressions see the first 4 KiB of a text and no part of a character.
-func TestExpressionsSeeFourKiB(t *testing.T) {
+// A text shows in its first 4 KiB what it is for, and nothing that is captured of it is cut.
+func TestExpressionsOnLongTexts(t *testing.T) {
 	rt := handler.NewRouter()
 	rt.Hear(`needle`, nothing).ID = "hear"
 	rt.Hear(`END$`, nothing).ID = "end"
 	rt.Hear(`^(?:x|é|€|🐦)+$`, nothing).ID = "whole"
+	rt.Hear(`(?P<name>\w+)\+\+`, nothing).ID = "karma"
 	rt.Respond(`.*respondle`, nothing).ID = "respond"
+	rt.Respond(`(?s)echo (?P<text>.+)`, nothing).ID = "echo"
+	rt.Respond(`store (?P<key>.+) is (?P<value>.+)`, nothing).ID = "store"
+	rt.Respond(`end with (?P<what>.+) now$`, nothing).ID = "now"
 	rt.Command("ping", "Ping.", nothing).ID = "command"
 	tb := build(t, rt, "!")
 	pad := func(n int, s string) string { return strings.Repeat(".", n-len(s)) + s }
+	long := strings.Repeat("lorem ", 10_000)
 	for _, c := range []struct {
 		name, text string
 		want       []string
+		captured   string // the whole match, or the group text or value
 	}{
-		{"ends at the limit", pad(handler.MaxMatch, "needle") + "more", []string{"hear"}},
-		{"crosses it", pad(handler.MaxMatch+1, "needle"), nil},
-		{"lies behind it", pad(adapter.MaxText, "needle"), nil},
-		{"the end is that of what is seen", pad(handler.MaxMatch, "END") + strings.Repeat("x", 1000), []string{"end"}},
-		{"a respond counts from the address", "! " + pad(handler.MaxMatch, "respondle"), []string{"respond"}},
-		{"and ends there too", "! " + pad(handler.MaxMatch+1, "respondle"), nil},
-		{"two bytes", "x" + strings.Repeat("é", handler.MaxMatch), []string{"whole"}},
-		{"three bytes", "x" + strings.Repeat("€", handler.MaxMatch), []string{"whole"}},
-		{"four bytes", "xxx" + strings.Repeat("🐦", handler.MaxMatch), []string{"whole"}},
-		{"spaces around a command", "!" + strings.Repeat(" ", 10_000) + "ping" + strings.Repeat(" ", 10_000), []string{"command"}},
+		{"shows at the limit", pad(handler.MaxMatch, "needle") + "more", []string{"hear"}, "needle"},
+		{"crosses it", pad(handler.MaxMatch+1, "needle"), nil, ""},
+		{"lies behind it", pad(adapter.MaxText, "needle"), nil, ""},
+		{"no end where only the head ends", pad(handler.MaxMatch, "END") + strings.Repeat("x", 1000), nil, ""},
+		{"a respond counts from the address", "! " + pad(handler.MaxMatch, "respondle"), []string{"respond"}, pad(handler.MaxMatch, "respondle")},
+		{"and shows there too", "! " + pad(handler.MaxMatch+1, "respondle"), nil, ""},
+		{"two bytes", "x" + strings.Repeat("é", handler.MaxMatch), []string{"whole"}, "x" + strings.Repeat("é", handler.MaxMatch)},
+		{"three bytes", "x" + strings.Repeat("€", handler.MaxMatch), []string{"whole"}, "x" + strings.Repeat("€", handler.MaxMatch)},
+		{"four bytes", "xxx" + strings.Repeat("🐦", handler.MaxMatch), []string{"whole"}, "xxx" + strings.Repeat("🐦", handler.MaxMatch)},
+		{"what is captured is whole", "!echo " + long, []string{"echo"}, long},
+		{"and as in the whole", "!store a is b, " + long + "is c", []string{"store"}, "c"},
+		{"an end behind the limit does not show", "!end with " + long + "now", nil, ""},
+		{"spaces around a command", "!" + strings.Repeat(" ", 10_000) + "ping" + strings.Repeat(" ", 10_000), []string{"command"}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			sel := tb.Match(message(c.text))
@@ -242,9 +258,76 @@ func TestExpressionsSeeFourKiB(t *testing.T) {
 				}
 				r := handler.NewRequest(message(c.text), &recorder{})
 				r.Text, r.Route = sel.Text, route
-				require.NotEmpty(t, r.Arg("0"), "what matched is what the handler gets")
-				require.LessOrEqual(t, len(r.Arg("0")), handler.MaxMatch)
+				captured := cmp.Or(r.Arg("text"), r.Arg("value"), r.Arg("0"))
+				require.True(t, c.captured == captured, "%d bytes of %d: %.50q", len(captured), len(c.captured), captured)
 			}
+		})
+	}
+}
+
+// Who knows the expressions of a bot cannot have it search a long text for ever.
+func TestLongTextsMatchSixteen(t *testing.T) {
+	rt := handler.NewRouter()
+	for i := range 20 {
+		rt.Hear(`x.* now$`, nothing).ID = fmt.Sprint("hear", i)
+		rt.Respond(fmt.Sprintf(`says .* now$|says.* %d$`, i), nothing).ID = fmt.Sprint("respond", i)
+	}
+	tb := build(t, rt, "!")
+	sel := tb.Match(message("x now"))
+	require.Len(t, sel.Routes, 20, "a short text matches all")
+	require.Zero(t, sel.Over)
+	sel = tb.Match(message("xxxx" + strings.Repeat(" now", 10_000)))
+	require.Len(t, sel.Routes, 16)
+	require.Equal(t, "hear15", sel.Routes[15].ID)
+	require.Equal(t, 4, sel.Over)
+	now := strings.Repeat(" now", handler.MaxMatch/4)
+	require.Equal(t, "respond15", tb.Match(message("!says" + now + " 15")).Routes[0].ID)
+	require.Empty(t, tb.Match(message("!says"+now+" 16")).Routes)
+}
+
+// What reached the bot without its end is not acted on: who addressed it is told, and a Hear whose match might be cut does not
+// match.
+func TestTruncatedTexts(t *testing.T) {
+	var tr trace
+	rt := handler.NewRouter()
+	rt.Hear(`(?P<name>\w+)\+\+`, func(_ context.Context, r *handler.Request) error {
+		tr = append(tr, fmt.Sprint(r.Matches()))
+		return nil
+	})
+	rt.Hear(`log (.+)`, tr.note("log"))
+	rt.Respond(`(?s)echo (.+)`, tr.note("echo"))
+	rt.Command("ping", "Ping.", tr.note("ping"))
+	tb := build(t, rt, "!")
+	const told = "That is longer than what reaches me, and its end is lost. Nothing was done: say it shorter."
+	for _, c := range []struct {
+		name, text string
+		cut        bool
+		ran        []string
+		told       string
+	}{
+		{"a respond", "!echo lorem ipsu", true, nil, told},
+		{"a respond that has all", "!echo lorem ipsum", false, []string{"echo"}, ""},
+		{"a command", "!ping   ", true, nil, told},
+		{"the built-in help", "!help   ", true, nil, told},
+		{"a hear up to the end", "please log what i sa", true, nil, ""},
+		{"a hear up to the end that has all", "please log what i say", false, []string{"log"}, ""},
+		{"a hear before the end", "alice++ bob++ and the res", true, []string{"[[alice++ alice] [bob++ bob]]"}, ""},
+		{"the last match of several may be cut", "alice++ bob++", true, []string{"[[alice++ alice]]"}, ""},
+		{"the only one, too", "bob++", true, nil, ""},
+		{"all of them", "alice++ bob++", false, []string{"[[alice++ alice] [bob++ bob]]"}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ev := message(c.text)
+			ev.Truncated = c.cut
+			err := dispatch(tb, &recorder{}, ev)
+			require.Equal(t, c.ran, []string(tr.take()))
+			if c.told == "" {
+				require.NoError(t, err)
+				return
+			}
+			var user *handler.UserError
+			require.ErrorAs(t, err, &user)
+			require.Equal(t, c.told, user.Text)
 		})
 	}
 }

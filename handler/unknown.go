@@ -36,12 +36,15 @@ func (t *Table) unknown(ctx context.Context, r *Request) error {
 	if name, ok := t.suggest(ctx, r); ok {
 		return r.Reply(ctx, "I don't know that. Did you mean %s?", name)
 	}
+	if len(r.Text) > MaxMatch && len(t.responds.routes) > 0 { // what would match may stand below
+		return r.Reply(ctx, "I don't know that. What I am to do must show in the first %d KiB of a message. Type help for what I can do.", MaxMatch>>10)
+	}
 	return r.Reply(ctx, "I don't know that. Type help for what I can do.")
 }
 
 // group gives the commands whose names begin with the words that were said, of those that the person may see.
 func (t *Table) group(ctx context.Context, r *Request) (list []string) {
-	said := strings.Join(strings.Fields(strings.ToLower(matchText(r.Text))), " ") + " "
+	said := strings.Join(strings.Fields(strings.ToLower(head(r.Text))), " ") + " "
 	for _, route := range t.routes {
 		if route.kind == routeCommand && !route.Hidden && strings.HasPrefix(route.name, said) && t.visible(ctx, r, route) {
 			list = append(list, route.name)
@@ -52,7 +55,7 @@ func (t *Table) group(ctx context.Context, r *Request) (list []string) {
 
 // suggest gives the command that is nearest to what was said, of those that the person may see.
 func (t *Table) suggest(ctx context.Context, r *Request) (string, bool) {
-	words := strings.Fields(strings.ToLower(matchText(r.Text)))
+	words := strings.Fields(strings.ToLower(head(r.Text)))
 	var known []string
 	for _, route := range t.routes {
 		if route.kind == routeCommand && !route.Hidden && t.visible(ctx, r, route) {

@@ -78,6 +78,7 @@ func (g *guarded) classify(ops []brain.Op) (step, run string) {
 			step = "completion"
 		case strings.HasPrefix(op.Key, "_/inbox/"):
 			step = "inbox"
+		case strings.HasPrefix(op.Key, "_/run/") && step == "inbox": // of a delivery that is not under way
 		case strings.HasPrefix(op.Key, "_/run/"):
 			run = op.Key
 			if op.Delete {

@@ -1,0 +1,250 @@
+package starling_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/starlingbot/starling"
+	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/brain"
+	"github.com/starlingbot/starling/brain/bolt"
+	"github.com/starlingbot/starling/brain/memory"
+	"github.com/starlingbot/starling/handler"
+)
+
+// A message of Bot.Send is posted while the store fails for a second. It must not be posted again at the next clean start.
+func TestSendIsNotRepeatedByTheNextStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(memory.New())
+		s := play(t, starling.Config{Brain: brain.New(r)}, func(rt *handler.Router) { rt.Command("ping", "", ok) })
+		s.setFail(func(int, *adapter.Message) error { // the platform takes it, and the store goes away for a second
+			r.setFail(func([]brain.Op) error { return errLost })
+			return nil
+		})
+		refs, err := s.bot.Send(context.Background(), c1("the disk is full"))
+		require.NoError(t, err)
+		require.Len(t, refs, 1)
+		time.Sleep(time.Second)
+		r.setFail(nil)
+		time.Sleep(time.Hour) // the store works again; there is all the time of the world
+		synctest.Wait()
+		require.NoError(t, s.stop())
+		s2 := play(t, starling.Config{Brain: brain.New(newRig(r.Store))}, func(rt *handler.Router) { rt.Command("ping", "", ok) })
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		require.Empty(t, s2.said(), "posted again, after a clean stop")
+	})
+}
+
+// The answer to the write of a message of Bot.Send is lost, the write has landed: the message must be posted by this process.
+func TestSendOfUnknownOutcomeIsTakenOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(memory.New())
+		s := play(t, starling.Config{Brain: brain.New(r)}, func(rt *handler.Router) { rt.Command("ping", "", ok) })
+		var n atomic.Int32
+		r.setAfter(func(ops []brain.Op) error {
+			if strings.HasPrefix(ops[0].Key, "_/out/") && n.Add(1) == 1 {
+				return errLost
+			}
+			return nil
+		})
+		m := c1("deploy of api failed")
+		m.Key = "deploy-7"
+		for range 2 { // as a caller does that wants it posted
+			refs, err := s.bot.Send(context.Background(), m)
+			require.NoError(t, err)
+			require.Len(t, refs, 1)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		require.Equal(t, []string{"C1> deploy of api failed"}, s.said())
+	})
+}
+
+// The same for what is to be said later: it is not said at all before the next start.
+func TestSendLaterOfUnknownOutcome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(memory.New())
+		s := play(t, starling.Config{Brain: brain.New(r)}, func(rt *handler.Router) {
+			rt.Hear("remind", func(ctx context.Context, q *handler.Request) error {
+				return q.SendLater(ctx, time.Now().Add(time.Minute), &adapter.Message{Text: "stand-up"})
+			})
+		})
+		var n atomic.Int32
+		r.setAfter(func(ops []brain.Op) error {
+			if strings.HasPrefix(ops[0].Key, "_/out/") && n.Add(1) == 1 {
+				return errLost
+			}
+			return nil
+		})
+		require.NoError(t, s.say("alice", "C1", "remind"))
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		require.Equal(t, []string{"C1> stand-up"}, s.said())
+	})
+}
+
+// Messages of Bot.Send to one room that wait at a stop are posted in their order by the next start.
+func TestSendKeepsOrderOverARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(memory.New())
+		s := play(t, starling.Config{Brain: brain.New(r)}, func(rt *handler.Router) { rt.Command("ping", "", ok) })
+		s.setFail(func(int, *adapter.Message) error { return adapter.ErrUnavailable })
+		var want []string
+		for i := range 6 {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			_, err := s.bot.Send(ctx, c1(fmt.Sprint("line ", i)))
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			cancel()
+			want = append(want, fmt.Sprint("C1> line ", i))
+		}
+		require.NoError(t, s.stop())
+		s2 := play(t, starling.Config{Brain: brain.New(newRig(r.Store))}, func(rt *handler.Router) { rt.Command("ping", "", ok) })
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		require.Equal(t, want, s2.said())
+	})
+}
+
+// A bot with Volatile events and a brain: what it was to say later, and could not while the platform was out, is said by the next start.
+func TestVolatileBotSendLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(memory.New())
+		add := func(rt *handler.Router) {
+			rt.Hear("remind", func(ctx context.Context, q *handler.Request) error {
+				return q.SendLater(ctx, time.Now().Add(time.Minute), &adapter.Message{Text: "stand-up"})
+			})
+		}
+		s := play(t, starling.Config{Brain: brain.New(r), Volatile: true}, add)
+		require.NoError(t, s.say("alice", "C1", "remind"))
+		synctest.Wait()
+		s.setFail(func(int, *adapter.Message) error { return adapter.ErrUnavailable })
+		time.Sleep(2 * time.Minute)
+		require.NoError(t, s.stop())
+		s2 := play(t, starling.Config{Brain: brain.New(newRig(r.Store)), Volatile: true}, add)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Equal(t, []string{"C1> stand-up"}, s2.said())
+	})
+}
+
+// What is due and may be posted at most once is posted at most once.
+func TestSendLaterAtMostOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(memory.New())
+		s := play(t, starling.Config{Brain: brain.New(r)}, func(rt *handler.Router) {
+			rt.Hear("remind", func(ctx context.Context, q *handler.Request) error {
+				return q.SendLater(ctx, time.Now().Add(time.Minute), &adapter.Message{Text: "pay the bill", AtMostOnce: true})
+			})
+		})
+		var sends atomic.Int32
+		s.setFail(func(int, *adapter.Message) error { sends.Add(1); return errLost }) // an unknown outcome
+		require.NoError(t, s.say("alice", "C1", "remind"))
+		time.Sleep(49 * time.Hour)
+		synctest.Wait()
+		require.EqualValues(t, 1, sends.Load())
+	})
+}
+
+// What is due while a platform is out does not keep the sweeper from what the store holds for others.
+func TestSweeperIsNotHeldUpByWhatIsDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(memory.New())
+		s := play(t, starling.Config{Brain: brain.New(r), Limits: unlimited()}, func(rt *handler.Router) {
+			rt.Hear("^remind", func(ctx context.Context, q *handler.Request) error {
+				return q.SendLater(ctx, time.Now().Add(time.Minute), &adapter.Message{Text: "stand-up"})
+			})
+			rt.Hear("^x$", replies("y"))
+		})
+		for i := range 100 {
+			require.NoError(t, s.say("alice", fmt.Sprint("R", i), "remind"))
+		}
+		time.Sleep(30 * time.Second)
+		s.setFail(func(_ int, m *adapter.Message) error {
+			if m.To.Room[0] == 'R' {
+				return adapter.ErrUnavailable
+			}
+			return nil
+		})
+		time.Sleep(35 * time.Second) // they are due
+		ev := s.message("alice", "C1", "x")
+		rec := `{"v":1,"delivery":"stage/orphan","by":"other","routes":["hear-x"],"event":{"id":"orphan","kind":"message","adapter":"stage","room":{"id":"C1"},"text":"x"}}`
+		_ = ev
+		_, err := r.Store.Apply(context.Background(), brain.Op{Key: "_/inbox/stage/C1/%/0000000000000004", Value: []byte(rec)})
+		require.NoError(t, err)
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		require.Contains(t, s.said(), "C1> y")
+	})
+}
+
+// On the real store: callers of Bot.Send with little patience. Whatever they were told, what is in the store is posted soon.
+func TestBoltSendWithLittlePatience(t *testing.T) {
+	store, err := bolt.Open(bolt.Config{Path: filepath.Join(t.TempDir(), "bot.db")})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	s := play(t, starling.Config{Brain: brain.New(store)}, func(rt *handler.Router) { rt.Command("ping", "", ok) })
+	t.Cleanup(func() { _ = s.stop() })
+	for i := range 400 {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(i%40)*50*time.Microsecond)
+		m := c1(fmt.Sprint("line ", i))
+		m.Key = fmt.Sprint("k", i)
+		_, _ = s.bot.Send(ctx, m)
+		cancel()
+	}
+	left := func() (n int) {
+		for e, err := range store.List(context.Background(), "_/out/") {
+			require.NoError(t, err)
+			if strings.Contains(string(e.Value), `"attempted"`) {
+				n++
+			}
+		}
+		return n
+	}
+	require.Eventually(t, func() bool { return left() == 0 }, 30*time.Second, 100*time.Millisecond, "messages are in the store, and nobody posts them before the next start")
+}
+
+// Control of TestSweeperIsNotHeldUpByWhatIsDue: with nothing due the orphan is taken in seconds.
+func TestControlSweeper(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(memory.New())
+		s := play(t, starling.Config{Brain: brain.New(r)}, func(rt *handler.Router) { rt.Hear("^x$", replies("y")) })
+		rec := `{"v":1,"delivery":"stage/orphan","by":"other","routes":["hear-x"],"event":{"id":"orphan","kind":"message","adapter":"stage","room":{"id":"C1"},"text":"x"}}`
+		_, err := r.Store.Apply(context.Background(), brain.Op{Key: "_/inbox/stage/C1/%/0000000000000004", Value: []byte(rec)})
+		require.NoError(t, err)
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		require.Contains(t, s.said(), "C1> y")
+	})
+}
+
+// What was posted is out of the way: the sweeper and the next start read what is on its way alone, and the key still counts.
+func TestSentIsOutOfTheWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(memory.New())
+		s := play(t, starling.Config{Brain: brain.New(r)}, func(rt *handler.Router) { rt.Command("ping", "", ok) })
+		m := c1("deploy of api failed")
+		m.Key = "deploy-7"
+		first, err := s.bot.Send(context.Background(), m)
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Empty(t, keys(t, r, "_/out/"))
+		require.Equal(t, []string{"_/sent/deploy-7"}, keys(t, r, "_/sent/"))
+		require.NoError(t, s.stop())
+		s = play(t, starling.Config{Brain: brain.New(newRig(r.Store))}, func(rt *handler.Router) { rt.Command("ping", "", ok) })
+		again, err := s.bot.Send(context.Background(), m)
+		require.NoError(t, err)
+		require.Equal(t, first, again)
+		require.Empty(t, s.said())
+		time.Sleep(25 * time.Hour)
+		require.Empty(t, keys(t, r, "_/sent/"))
+	})
+}
