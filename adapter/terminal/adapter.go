@@ -35,7 +35,7 @@ type Config struct {
 	// Plain turns the prompt, editing and colour off in a terminal too, for those that cannot move the cursor; default
 	// off. It makes no difference to a pipe.
 	Plain bool
-	// NoGreeting leaves the three lines out that greet in a terminal; default off.
+	// NoGreeting leaves out what greets in a terminal; default off.
 	NoGreeting bool
 	// Width is the width of the terminal in columns; default 0: the terminal is asked, and 80 where it does not say.
 	Width int
@@ -179,8 +179,8 @@ func (a *Adapter) isClosed() bool {
 //
 //	slog.New(slog.NewTextHandler(a.LogWriter(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 //
-// While there is a prompt it clears the line, writes the record and draws the prompt again with what was typed so far;
-// otherwise, or where Err is no terminal, it writes to Err as it is. It may be used concurrently.
+// On a terminal long records are wrapped at spaces, and while there is a prompt it clears the line, writes the record and draws
+// the prompt again with what was typed so far. Where Err is no terminal it writes to Err as it is. It may be used concurrently.
 func (a *Adapter) LogWriter() io.Writer { return logWriter{a} }
 
 type logWriter struct{ a *Adapter }
@@ -189,10 +189,16 @@ func (w logWriter) Write(p []byte) (int, error) {
 	a := w.a
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.screen == nil || !a.errTTY {
+	var err error
+	switch {
+	case !a.errTTY:
 		return a.cfg.Err.Write(p)
+	case a.screen == nil:
+		_, err = io.WriteString(a.cfg.Err, a.fold(string(p), hang))
+	default:
+		_, err = a.screen.print(a.fold(strings.TrimSuffix(cleanLog(string(p)), "\n"), hang) + "\n")
 	}
-	if _, err := a.screen.print(strings.TrimSuffix(cleanLog(string(p)), "\n") + "\n"); err != nil {
+	if err != nil {
 		return 0, err
 	}
 	return len(p), nil

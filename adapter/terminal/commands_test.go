@@ -254,8 +254,8 @@ func TestListingIsBounded(t *testing.T) {
 	for i := range names {
 		names[i] = fmt.Sprintf("c%d", i)
 	}
-	require.True(t, strings.HasSuffix(listing(names), "  c49  and 7 more\n"))
-	require.Equal(t, "a  b\n", listing([]string{"a", "b"}))
+	require.True(t, strings.HasSuffix(listing(names, 1000), "  c49  and 7 more\n"))
+	require.Equal(t, "a  b\n", listing([]string{"a", "b"}, 1000))
 }
 
 // Tab goes on behind a command's name: what its arguments may become comes from its declaration.

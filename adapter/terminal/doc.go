@@ -17,6 +17,8 @@
 //
 //	logger := slog.New(slog.NewTextHandler(a.LogWriter(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 //
+// On a terminal long records are wrapped between words, as is all that the adapter itself says.
+//
 // What the process writes past the adapter (fmt.Print) does not know of the prompt and draws over it.
 //
 // In a terminal Ctrl-D on an empty line and Ctrl-C end Run; Ctrl-C also calls Config.Interrupt, to which a bot with
@@ -83,11 +85,12 @@
 //
 // # Limits
 //
-// A line has at most 1 MiB, and in a terminal 4,096 characters; what is over is discarded and Event.Truncated set. The
-// last 1,000 messages of the bot and the last 1,000 lines can be referred to, older ones are [adapter.ErrNotFound]; the
-// same bound is on users and rooms that were seen, and 100 messages that wait for their Only user: the oldest goes. There
-// is no limit on the text of a message. Wide characters (East Asian, emoji) are counted as one column while a line is
-// edited: with the cursor inside such a line, or where it wraps, the display can be off; the text is right.
+// A line has at most 1 MiB, of which the bot takes 64 KiB, and in a terminal 4,096 characters; what is over is discarded,
+// Event.Truncated is set, and Err says so. The last 1,000 messages of the bot and the last 1,000 lines can be referred to,
+// older ones are [adapter.ErrNotFound]; the same bound is on users and rooms that were seen, and 100 messages that wait for
+// their Only user: the oldest goes. There is no limit on the text of a message. Wide characters (East Asian, emoji) are
+// counted as one column while a line is edited: with the cursor inside such a line, or where it wraps, the display can be
+// off; the text is right.
 //
 // # Raw type
 //

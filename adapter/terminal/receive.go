@@ -31,8 +31,8 @@ func (a *Adapter) runPiped(ctx context.Context, sink adapter.Sink) error {
 		if err != nil {
 			if err = ended(ctx, err); err == nil && ctx.Err() == nil && !a.heard {
 				a.heard = true // say it once
-				a.notice("terminal: there was no input: standard input ended before a line was read. "+
-					"Start the bot in a terminal (in a container with -it), or pipe lines into it: echo help | %s", a.cfg.BotName)
+				a.notice("terminal: there was no input: standard input ended before a line was read. " +
+					"Start the bot in a terminal (in a container with -it), or give it lines through a pipe, such as: echo help | BOT")
 			}
 			return err
 		}
@@ -68,7 +68,20 @@ func (a *Adapter) take(ctx context.Context, line string, truncated bool) error {
 			return err
 		}
 	}
+	if truncated || len(line) > adapter.MaxText {
+		a.noticeCut()
+	}
 	return a.queue.push(ctx, a.say(line, truncated))
+}
+
+// noticeCut says what is lost of a line, and what to do.
+func (a *Adapter) noticeCut() {
+	if a.tty {
+		a.notice("terminal: your line was cut: the prompt takes %d characters of one, and the rest is lost. %s gets the beginning and knows that "+
+			"the end is missing. For a longer text give the bot its input through a pipe, which takes %d KiB a line", maxTyped, a.cfg.BotName, adapter.MaxText>>10)
+		return
+	}
+	a.notice("terminal: a line was cut: %s takes %d KiB of one, and the rest is lost. It gets the beginning and knows that the end is missing", a.cfg.BotName, adapter.MaxText>>10)
 }
 
 // utterance is a line that a user said.

@@ -37,6 +37,8 @@ func TestReceiveLines(t *testing.T) {
 		"bidi and zero-width stay":    {in: "a\u202eb\u200b\u2066c\ufeff\nd\n", want: []string{"a\u202eb\u200b\u2066c\ufeff", "d"}},
 		"escape stays":                {in: "\x1b[2J\nd\n", want: []string{"\x1b[2J", "d"}},
 		"slash is text":               {in: "/as bob\n/quit\n/\n", want: []string{"/as bob", "/quit", "/"}},
+		"64 KiB":                      {in: big[:adapter.MaxText] + "\nb\n", want: []string{big[:adapter.MaxText], "b"}},
+		"64 KiB and one":              {in: big[:adapter.MaxText+1] + "\nb\n", want: []string{big[:adapter.MaxText+1], "b"}},
 		"1 MiB":                       {in: big + "\nb\n", want: []string{big, "b"}},
 		"1 MiB CRLF":                  {in: big + "\r\nb\n", want: []string{big, "b"}},
 		"1 MiB and one":               {in: big + "a\nb\n", want: []string{big, "b"}, cut: 1},
@@ -64,7 +66,13 @@ func TestReceiveLines(t *testing.T) {
 					}
 				}
 				require.Equal(t, c.cut, cut)
-				require.Empty(t, errs.String())
+				told := ""
+				for _, text := range c.want {
+					if len(text) > adapter.MaxText { // the bot cuts what the adapter has not
+						told += "terminal: a line was cut: starling takes 64 KiB of one, and the rest is lost. It gets the beginning and knows that the end is missing\n"
+					}
+				}
+				require.Equal(t, told, errs.String())
 				require.LessOrEqual(t, cap(a.line.buf), 64<<10, "a long line's memory is given back")
 			})
 		}
@@ -147,7 +155,7 @@ func TestReceiveNoInput(t *testing.T) {
 			}
 			require.Equal(t, 1, strings.Count(errs.String(), "\n"), "one line, once")
 			require.Contains(t, errs.String(), "no input")
-			require.Contains(t, errs.String(), "pipe lines into it")
+			require.Contains(t, errs.String(), "give it lines through a pipe")
 		})
 	}
 }

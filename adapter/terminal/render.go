@@ -69,7 +69,11 @@ func (a *Adapter) render(m *adapter.Message, lead int) string {
 			labels[i] = "[" + strconv.Itoa(i+1) + "] " + word(adapter.PlainText(button.Label))
 		}
 		line()
-		b.WriteString(strings.Join(labels, "  "))
+		if a.tty {
+			b.WriteString(flow(labels, a.width()-hang))
+		} else {
+			b.WriteString(strings.Join(labels, "  "))
+		}
 	}
 	for _, f := range m.Files {
 		s := "file: " + word(f.Name)
@@ -93,8 +97,7 @@ func (a *Adapter) renderer() *markdown.Renderer {
 	if !a.tty {
 		return markdown.Plain()
 	}
-	width, _ := screenSize(a.cfg.Out.(*os.File), a.cfg.Width)
-	r := markdown.ANSI(max(width-hang, leastWidth), a.colours)
+	r := markdown.ANSI(max(a.width()-hang, leastWidth), a.colours)
 	r.Location = time.Local
 	return r
 }

@@ -217,7 +217,8 @@ func (a *Adapter) newScreen() *screen {
 			return line, pos, true
 		}
 		if len(names) > 1 {
-			_, _ = s.t.Write([]byte(listing(names)))
+			columns, _ := screenSize(s.out, s.width)
+			_, _ = s.t.Write([]byte(listing(names, columns)))
 		}
 		return done, at, true
 	}
@@ -244,13 +245,11 @@ func (a *Adapter) enter(s *screen) (leave func(), err error) {
 
 const maxListed = 50 // names that Tab lists
 
-func listing(names []string) string {
-	more := ""
-	if len(names) > maxListed {
-		more = "  and " + strconv.Itoa(len(names)-maxListed) + " more"
-		names = names[:maxListed]
+func listing(names []string, columns int) string {
+	if n := len(names); n > maxListed {
+		names = append(slices.Clone(names[:maxListed]), "and "+strconv.Itoa(n-maxListed)+" more")
 	}
-	return strings.Join(names, "  ") + more + "\n"
+	return flow(names, columns) + "\n"
 }
 
 // greet says once who this is, what to type and how to leave.
@@ -264,7 +263,7 @@ func (a *Adapter) greet() {
 	names, _ := a.names.Load().([]string)
 	what := "Type a line and press Enter"
 	if slices.Contains(names, "help") {
-		what = "Type help and press Enter to see what I can do"
+		what = "Type help to see what I can do"
 	}
 	leave := "Leave with Ctrl-D or Ctrl-C."
 	if a.cfg.Playground {
@@ -273,7 +272,7 @@ func (a *Adapter) greet() {
 	} else if len(names) > 0 {
 		what += "; Tab completes commands"
 	}
-	_, _ = io.WriteString(a.cfg.Out, "I am "+a.colour(adapter.ColorNone, a.cfg.BotName)+", a chat bot.\n"+what+".\n"+leave+"\n")
+	_, _ = io.WriteString(a.cfg.Out, a.fold("I am "+a.colour(adapter.ColorNone, a.cfg.BotName)+", a chat bot.\n"+what+".\n"+leave+"\n", 0))
 }
 
 // prompt shows who types and where.

@@ -290,15 +290,16 @@ func TestScreenGreeting(t *testing.T) {
 		want     []string
 	}{
 		{"bare", Config{}, nil, []string{"I am starling, a chat bot.", "Type a line and press Enter.", "Leave with Ctrl-D or Ctrl-C.", "you> "}},
-		{"commands", Config{BotName: "marvin"}, []string{"ping", "help"}, []string{"I am marvin, a chat bot.", "Type help and press Enter to see what I can do; Tab complete", "s commands.", "Leave with Ctrl-D or Ctrl-C.", "you> "}},
-		{"playground", Config{Playground: true}, nil, []string{"I am starling, a chat bot.", "Type a line and press Enter; / and Tab lists how to play oth", "ers.", "Leave with /quit, Ctrl-D or Ctrl-C.", "you> "}},
+		{"commands", Config{BotName: "marvin"}, []string{"ping", "help"}, []string{"I am marvin, a chat bot.", "Type help to see what I can do; Tab completes commands.", "Leave with Ctrl-D or Ctrl-C.", "you> "}},
+		{"playground", Config{Playground: true}, nil, []string{"I am starling, a chat bot.", "Type a line and press Enter; / and Tab lists how to play", "others.", "Leave with /quit, Ctrl-D or Ctrl-C.", "you> "}},
+		{"narrow", Config{BotName: "marvin-the-paranoid-android", Width: 30}, nil, []string{"I am", "marvin-the-paranoid-android, a", "chat bot.", "Type a line and press Enter.", "Leave with Ctrl-D or Ctrl-C.", "you> "}},
 		{"off", Config{NoGreeting: true}, nil, []string{"you> "}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := openTTY(t, c.cfg, c.commands...)
 			p.start(nil)
 			greeting := strings.Split(p.output(), "you> ")[0]
-			if !c.cfg.NoGreeting {
+			if !c.cfg.NoGreeting && c.cfg.Width == 0 && !c.cfg.Playground {
 				require.Equal(t, 3, strings.Count(greeting, "\n"), "three lines")
 			}
 			require.Equal(t, c.want, p.rows())
@@ -584,8 +585,42 @@ func TestScreenLongLine(t *testing.T) {
 	ev = p.event()
 	require.Equal(t, strings.Repeat("x", maxTyped), ev.Text)
 	require.True(t, ev.Truncated)
+	p.waitRows("terminal: your line was cut: the prompt takes 4096", "  characters of one, and the rest is lost. starling gets the",
+		"  beginning and knows that the end is missing. For a longer", "  text give the bot its input through a pipe, which takes 64", "  KiB a line", "you> ")
+	require.Equal(t, 2, strings.Count(strings.Join(p.rows(), "\n"), "your line was cut"), "for each line that was, and no other")
 	p.typed("\x04")
 	require.NoError(t, p.ended())
+}
+
+// What the adapter itself shows breaks between words too: logs, buttons, topics, what Tab lists. A pipe gets lines as they are.
+func TestScreenWrapsAtSpaces(t *testing.T) {
+	var names []string
+	for _, n := range []string{"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota"} {
+		names = append(names, "x"+n)
+	}
+	p := openTTY(t, Config{NoGreeting: true, Playground: true}, names...)
+	p.start(nil)
+	_, err := io.WriteString(p.a.LogWriter(), `time=2026-01-01T00:00:00Z level=WARN msg="something happened" where=somewhere`+"\n")
+	require.NoError(t, err)
+	p.waitRows(`time=2026-01-01T00:00:00Z level=WARN msg="something`, `  happened" where=somewhere`, "you> ")
+	_, err = p.a.Send(t.Context(), &adapter.Message{To: to("ops"), Text: "sure?", Buttons: []adapter.Button{
+		{Label: "Yes, do it now"}, {Label: "No, leave it as it is"}, {Label: "Ask me again later"},
+	}})
+	require.NoError(t, err)
+	p.waitRows("[1] #ops starling> sure?", "  [1] Yes, do it now  [2] No, leave it as it is", "  [3] Ask me again later", "you> ")
+	require.NoError(t, p.a.SetTopic(t.Context(), "ops", "what we all talk about when we do not talk about what we should"))
+	p.waitRows("#ops topic: what we all talk about when we do not talk about", "  what we should", "you> ")
+	p.typed("x\t")
+	p.waitRows("xalpha  xbeta  xdelta  xepsilon  xeta  xgamma  xiota  xtheta", "xzeta", "you> x")
+	p.typed("\x03")
+	require.NoError(t, p.ended())
+
+	long := "topic: " + strings.TrimSpace(strings.Repeat("lorem ", 40))
+	a, out, _ := piped(t, "", Config{Playground: true})
+	_, err = a.Send(t.Context(), &adapter.Message{To: to("ops"), Text: "x"})
+	require.NoError(t, err)
+	require.NoError(t, a.SetTopic(t.Context(), "ops", long[len("topic: "):]))
+	require.Equal(t, "#ops starling> x\n#ops "+long+"\n", out.String())
 }
 
 func TestScreenResize(t *testing.T) {
@@ -644,7 +679,7 @@ func TestScreenPlayground(t *testing.T) {
 	ev := p.event()
 	require.Equal(t, "bob@ops/1 hi", strings.TrimPrefix(show(ev), "message ")[:len("bob@ops/1 hi")])
 	p.waitRows("[1] #ops starling> sure?", "  [1] Yes", "you> /press 2 yes",
-		"there is no message 2; usage: /press N BUTTON (its number or", " label)", "you> /press 1 yes", "you> /room ops", "#ops you> /as bob", "#ops bob> /thread 1", "#ops/1 bob> hi", "#ops/1 bob> ")
+		"there is no message 2; usage: /press N BUTTON (its number or", "  label)", "you> /press 1 yes", "you> /room ops", "#ops you> /as bob", "#ops bob> /thread 1", "#ops/1 bob> hi", "#ops/1 bob> ")
 	require.Contains(t, p.output(), "\x1b[1;33mstarling>")
 	p.typed("\x04")
 	require.NoError(t, p.ended())

@@ -262,5 +262,5 @@ func (a *Adapter) SetTopic(ctx context.Context, room, topic string) error {
 	if !ok {
 		return fmt.Errorf("terminal: set topic: room %q: %w", room, adapter.ErrNotFound)
 	}
-	return a.print("set topic", a.where(r, "", "")+"topic: "+word(adapter.PlainText(topic))+"\n")
+	return a.print("set topic", a.fold(a.where(r, "", "")+"topic: "+word(adapter.PlainText(topic)), hang)+"\n")
 }

@@ -9,18 +9,13 @@
 //	go run ./examples/anywhere -register mattermost # the slash commands, or how to make them
 //	go run ./examples/anywhere -adapter slack -check
 //
-// It reads from the environment:
-//
-//	SLACK_APP_TOKEN, SLACK_BOT_TOKEN; SLACK_SIGNING_SECRET for HTTP mode, with -http
-//	DISCORD_TOKEN; DISCORD_PUBLIC_KEY for HTTP mode, with -http; DISCORD_GUILD for slash commands in one server alone;
-//	DISCORD_CLIENT_ID for -invite without a token
-//	MATTERMOST_URL, MATTERMOST_TOKEN; MATTERMOST_CALLBACK_URL with -http for buttons and slash commands, with
-//	MATTERMOST_COMMAND_TOKENS, MATTERMOST_HOOK_TOKENS, MATTERMOST_SECRET; MATTERMOST_ADMIN_TOKEN and MATTERMOST_TEAM for -register
-//	SLACK_API_URL and DISCORD_API_URL, for tests and proxies
+// What it reads from the environment is listed by -h.
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -29,9 +24,10 @@ import (
 	"github.com/starlingbot/starling"
 	"github.com/starlingbot/starling/adapter/terminal"
 	"github.com/starlingbot/starling/brain"
+	"github.com/starlingbot/starling/brain/memory"
 	"github.com/starlingbot/starling/examples/hello/routes"
+	"github.com/starlingbot/starling/examples/internal/setup"
 	"github.com/starlingbot/starling/internal/platforms"
-	"github.com/starlingbot/starling/internal/statefile"
 )
 
 func main() {
@@ -46,6 +42,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := platforms.Flags{Program: "anywhere"}
 	flags.Add(fs)
 	file := fs.String("brain", "", "file that keeps the bot's state, or \"memory\" to keep nothing (default anywhere.db in the user's state folder)")
+	setup.Usage(fs, true)
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -56,7 +53,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if done, err := flags.Print(ctx, out, routes.New()); done {
 		return err
 	}
-	store, err := statefile.Open("anywhere", *file, os.Stderr)
+	var where bytes.Buffer
+	store, err := setup.Open("anywhere", *file, &where)
+	var inUse *setup.InUse
+	if errors.As(err, &inUse) && fs.Lookup("check").Value.String() == "true" { // the rest can be tested all the same
+		store, err = memory.New(), nil
+	}
 	if err != nil {
 		return err
 	}
@@ -68,11 +70,17 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if _, err := where.WriteTo(logs); err != nil {
+		return err
+	}
 	bot, err := starling.New(starling.Config{
-		Name: flags.Name, Aliases: flags.Aliases, Adapters: adapters, Router: routes.New(), Brain: state, HTTP: flags.HTTP, Logger: platforms.Logger(logs),
+		Name: flags.Name, Aliases: flags.Aliases, Adapters: adapters, Router: routes.New(), Brain: state, HTTP: flags.HTTP, Logger: flags.Logger(logs),
 	})
 	if err != nil {
 		return err
+	}
+	if inUse != nil {
+		return setup.Check(ctx, out, bot, inUse)
 	}
 	return flags.Run(ctx, out, bot)
 }

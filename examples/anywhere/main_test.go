@@ -36,7 +36,7 @@ func workspace(t *testing.T) *slackfake.Server {
 
 func command(bin string, f *slackfake.Server, args ...string) *exec.Cmd {
 	cmd := exec.Command(bin, args...)
-	cmd.Env = append(os.Environ(), "SLACK_BOT_TOKEN=xoxb-fake", "SLACK_APP_TOKEN=xapp-fake", "SLACK_API_URL="+f.URL())
+	cmd.Env = append(os.Environ(), "SLACK_BOT_TOKEN="+slackfake.BotToken, "SLACK_APP_TOKEN="+slackfake.AppToken, "SLACK_API_URL="+f.URL())
 	return cmd
 }
 
@@ -91,7 +91,7 @@ func TestCheckAndManifest(t *testing.T) {
 	out, err = cmd.Output()
 	require.Error(t, err)
 	require.Contains(t, string(out), "FAIL slack: slack: check the bot token")
-	require.NotContains(t, string(out), "xoxb-fake")
+	require.NotContains(t, string(out), slackfake.BotToken)
 
 	out, err = exec.Command(bin, "-manifest", "slack").Output()
 	require.NoError(t, err)
@@ -102,9 +102,9 @@ func TestCheckAndManifest(t *testing.T) {
 	require.Error(t, err)
 	require.Contains(t, string(out), `no adapter "carrier-pigeon"`)
 	cmd = exec.Command(bin, "-adapter", "slack", "-brain", "memory")
-	cmd.Env = append(os.Environ(), "SLACK_BOT_TOKEN=xapp-1", "SLACK_APP_TOKEN=")
+	cmd.Env = append(os.Environ(), "SLACK_BOT_TOKEN=xapp-cnrymark", "SLACK_APP_TOKEN=")
 	out, err = cmd.CombinedOutput()
 	require.Error(t, err)
 	require.Contains(t, string(out), "xoxb-")
-	require.False(t, strings.Contains(string(out), "xapp-1"), "a token is shown")
+	require.False(t, strings.Contains(string(out), "xapp-cnrymark"), "a token is shown")
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/starlingbot/starling/adapter/terminal"
 	"github.com/starlingbot/starling/brain"
 	"github.com/starlingbot/starling/examples/hello/routes"
-	"github.com/starlingbot/starling/internal/statefile"
+	"github.com/starlingbot/starling/examples/internal/setup"
 )
 
 func main() {
@@ -33,6 +33,7 @@ func run(ctx context.Context, args []string) error {
 	var aliases list
 	file := flags.String("brain", "", "file that keeps the bot's state, or \"memory\" to keep nothing (default hello.db in the user's state folder)")
 	flags.Var(&aliases, "alias", "what else addresses the bot; repeatable (default !)")
+	setup.Usage(flags, false)
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -42,14 +43,14 @@ func run(ctx context.Context, args []string) error {
 	if aliases == nil {
 		aliases = list{"!"}
 	}
-	store, err := statefile.Open("hello", *file, os.Stderr)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	term := terminal.New(terminal.Config{BotName: *name, Playground: true, Interrupt: stop})
+	store, err := setup.Open("hello", *file, term.LogWriter())
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	term := terminal.New(terminal.Config{BotName: *name, Playground: true, Interrupt: stop})
 	bot, err := starling.New(starling.Config{
 		Name: *name, Aliases: aliases,
 		Adapters: []adapter.Adapter{term},

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -43,7 +44,7 @@ func TestConversation(t *testing.T) {
 		"echo":         {"echo a  *b* `c` <@U1> <!channel> @here %d \\_ é 🐦\n", "starling> a  *b* `c` <@U1> <!channel> @here %d \\_ é 🐦\n"},
 		"hear":         {"the Badger is here\n", "starling> Badgers? We don't need no stinking badgers.\n"},
 		"unknown":      {"open the pod bay doors\n", "starling> I don't know that. Type help for what I can do.\n"},
-		"help":         {"help karma\nhelp (\n", "starling> karma:\n  karma NAME - Show the karma of NAME. NAME++ and NAME-- change it.\nstarling> There is nothing about (. Type help for all I can do.\n"},
+		"help":         {"help karma\nhelp (\n", "starling> karma NAME - Show the karma of NAME. NAME++ and NAME-- change it.\nstarling> There is nothing about (. Type help for all I can do.\n"},
 		"room":         {"/room ops\nping\nstarling ping\n!ping\n", "#ops starling> PONG\n#ops starling> PONG\n"},
 		"unaddressed":  {"/room ops\nalice++\nstarling: karma alice\n", "#ops starling> alice has 1.\n"},
 		"a bare alias": {"!\nping\n", "starling> PONG\n"},
@@ -84,7 +85,11 @@ func TestStateIsKept(t *testing.T) {
 	cmd := exec.Command(bin, "-brain", file)
 	second, err := cmd.CombinedOutput()
 	require.Error(t, err)
-	require.Contains(t, string(second), "stop the other one")
+	require.Contains(t, string(second), "has my memory, "+file)
+	require.Contains(t, string(second), "Stop that one, or give this bot a memory of its own with -brain FILE")
+	if runtime.GOOS == "linux" {
+		require.Contains(t, string(second), fmt.Sprintf("hello: process %d (hello) has my memory", first.cmd.Process.Pid))
+	}
 }
 
 func TestDefaultPlaceOfState(t *testing.T) {

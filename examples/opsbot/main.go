@@ -4,12 +4,13 @@
 //	go run ./examples/opsbot
 //	go run ./examples/opsbot -adapter slack -adapter discord -http :8080
 //
-// The environment is that of examples/anywhere, and so are -check, -manifest, -invite and -register. With -team FILE it has
-// roles, approvals and an audit log, signed with OPSBOT_AUDIT_KEY (32 random characters or more); with OPSBOT_FACTOR_KEYS, keys
-// of package brain/sealed, second factors too. SIGHUP reads the rules of the file again.
+// The flags -check, -manifest, -invite and -register are those of examples/anywhere. With -team FILE it has roles, approvals and an
+// audit log, signed with OPSBOT_AUDIT_KEY (32 random characters or more); with OPSBOT_FACTOR_KEYS, keys of package brain/sealed,
+// second factors too. SIGHUP reads the rules of the file again. All that it reads from the environment is listed by -h.
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -23,9 +24,9 @@ import (
 	"github.com/starlingbot/starling/adapter/terminal"
 	"github.com/starlingbot/starling/brain"
 	"github.com/starlingbot/starling/brain/memory"
+	"github.com/starlingbot/starling/examples/internal/setup"
 	"github.com/starlingbot/starling/handler"
 	"github.com/starlingbot/starling/internal/platforms"
-	"github.com/starlingbot/starling/internal/statefile"
 )
 
 func main() {
@@ -43,6 +44,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	step := fs.Duration("step", time.Second, "how long a step of a deployment takes")
 	teamPath := fs.String("team", "", "file that says who may do what, such as examples/opsbot/testdata/team.json; without it everybody may do everything")
 	zone := fs.String("zone", "UTC", "time zone of dates and times of day, such as Europe/Berlin")
+	setup.Usage(fs, true,
+		setup.Variable{Name: auditKeyVar, For: "-team: the key that signs the audit log, 32 random characters or more, the same at every start"},
+		setup.Variable{Name: factorKeyVar, For: "-team: keys that seal second factors, such as k1:BASE64 of 32 random bytes, newest first; without them there are none"})
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -65,11 +69,16 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if done, err := flags.Print(ctx, out, printed); done {
 		return err
 	}
-	where, err := time.LoadLocation(*zone)
+	home, err := time.LoadLocation(*zone)
 	if err != nil {
 		return fmt.Errorf("opsbot: -zone: %w", err)
 	}
-	store, err := statefile.Open("opsbot", *file, os.Stderr)
+	var where bytes.Buffer
+	store, err := setup.Open("opsbot", *file, &where)
+	var inUse *setup.InUse
+	if errors.As(err, &inUse) && fs.Lookup("check").Value.String() == "true" { // the rest can be tested all the same
+		store, err = memory.New(), nil
+	}
 	if err != nil {
 		return err
 	}
@@ -81,9 +90,18 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if _, err := where.WriteTo(logs); err != nil {
+		return err
+	}
+	start := func(bot *starling.Bot) error {
+		if inUse != nil {
+			return setup.Check(ctx, out, bot, inUse)
+		}
+		return flags.Run(ctx, out, bot)
+	}
 	cfg := starling.Config{
-		Name: flags.Name, Aliases: flags.Aliases, Zone: where, Adapters: adapters, Brain: state,
-		HTTP: flags.HTTP, Logger: platforms.Logger(logs),
+		Name: flags.Name, Aliases: flags.Aliases, Zone: home, Adapters: adapters, Brain: state,
+		HTTP: flags.HTTP, Logger: flags.Logger(logs),
 	}
 	if *teamPath == "" {
 		if cfg.Router, err = routes(*step, nil); err != nil {
@@ -93,12 +111,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		return flags.Run(ctx, out, bot)
+		return start(bot)
 	}
 	t, err := newTeam(charge, rules, state, os.Getenv(auditKeyVar), os.Getenv(factorKeyVar))
 	if err != nil {
 		return err
 	}
+	t.level = &flags.Level // that of the adapters' logs, too
 	if cfg.Router, err = routes(*step, t); err != nil {
 		return err
 	}
@@ -110,7 +129,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return errors.Join(err, t.close())
 	}
 	go t.reload(ctx, *teamPath, cfg.Logger)
-	return errors.Join(flags.Run(ctx, out, t.bot), t.close())
+	return errors.Join(start(t.bot), t.close())
 }
 
 // printable makes the routes whose commands are printed for a platform: those of the bot with this team, which talks to nobody.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"slices"
 	"strings"
@@ -49,7 +50,7 @@ func TestPolicy(t *testing.T) {
 		state := brain.New(store)
 		var teams []*team
 		fresh := func() *handler.Router { // as a process does that starts
-			team, err := newTeam(file, rules, state, "an audit key of at least 32 characters", "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
+			team, err := newTeam(file, rules, state, "cnrymark audit key of at least 32 characters", "k1:Y25yeW1hcmstc2VhbGVkLWtleS1udW1iZXItb25lLXg=")
 			require.NoError(t, err)
 			teams = append(teams, team)
 			rt, err := routes(time.Second, team)
@@ -89,6 +90,8 @@ func TestPolicy(t *testing.T) {
 				<-sprung
 				kill()
 			},
+			"debug is not logged":          func() { require.Equal(t, slog.LevelWarn, teams[len(teams)-1].level.Level()) },
+			"debug is logged":              func() { require.Equal(t, slog.LevelDebug, teams[len(teams)-1].level.Level()) },
 			"bob types what his app shows": func() { b.User("bob").Direct("factor confirm " + app()) },
 			"bob says the code of his app": func() { b.User("bob").Direct("code " + app()) },
 			"the log has the word of each who agreed or decided": func() {

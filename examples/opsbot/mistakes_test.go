@@ -25,7 +25,7 @@ func TestMistakes(t *testing.T) {
 	}
 	good := file("good.json", `{"admins": ["terminal//carol"]}`)
 	factor := file("factor.json", `{"rules": {"ping": {"elevate": "10m"}}}`)
-	const key = "an audit key of at least 32 characters"
+	const key = "cnrymark audit key of at least 32 characters"
 	for name, c := range map[string]struct {
 		args []string
 		key  string
@@ -50,17 +50,17 @@ func TestMistakes(t *testing.T) {
 // Another key than the one that the log was signed with is an error at the start.
 func TestAnotherAuditKey(t *testing.T) {
 	ctx, state := context.Background(), brain.New(memory.New())
-	one, err := newTeam(teamFile{}, nil, state, "an audit key of at least 32 characters", "")
+	one, err := newTeam(teamFile{}, nil, state, "cnrymark audit key of at least 32 characters", "")
 	require.NoError(t, err)
 	require.NoError(t, one.begin(ctx), "an empty log")
 	require.NoError(t, one.log.Append(ctx, audit.Record{Phase: audit.PhaseAfter, Command: "deploy"}))
 	require.NoError(t, one.begin(ctx))
 	require.NoError(t, one.close())
-	two, err := newTeam(teamFile{}, nil, state, "another audit key of 32 characters or more", "")
+	two, err := newTeam(teamFile{}, nil, state, "cnrymark, another audit key of 32 characters or more", "")
 	require.NoError(t, err)
 	require.ErrorContains(t, two.begin(ctx), "OPSBOT_AUDIT_KEY is not the key that it was signed with")
 	require.NoError(t, two.close())
-	three, err := newTeam(teamFile{}, nil, state, "an audit key of at least 32 characters", "")
+	three, err := newTeam(teamFile{}, nil, state, "cnrymark audit key of at least 32 characters", "")
 	require.NoError(t, err)
 	require.NoError(t, three.begin(ctx))
 	require.NoError(t, three.close())

@@ -61,7 +61,7 @@ func TestReload(t *testing.T) {
 	write := func(text string) { require.NoError(t, os.WriteFile(path, []byte(text), 0o600)) }
 	write(`{"admins": ["terminal//carol"], "rules": {"ping": {"roles": ["deployer"]}}}`)
 	cmd := exec.Command(os.Args[0], "-brain", "memory", "-team", path)
-	cmd.Env = append(os.Environ(), "OPSBOT_TEST_MAIN=1", "OPSBOT_AUDIT_KEY=an audit key of at least 32 characters", "OPSBOT_FACTOR_KEYS=")
+	cmd.Env = append(os.Environ(), "OPSBOT_TEST_MAIN=1", "OPSBOT_AUDIT_KEY=cnrymark audit key of at least 32 characters", "OPSBOT_FACTOR_KEYS=")
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	out, err := cmd.StdoutPipe()

@@ -10,8 +10,8 @@ import (
 )
 
 type remind struct {
-	Who  string        `arg:"who" text:"" help:"me or a room"`
-	In   time.Duration `arg:"delay" word:"in" help:"how long from now"`
+	Who  string        `arg:"who" text:"" help:"me, or a room such as #ops"`
+	In   time.Duration `arg:"delay" word:"in" help:"how long from now, such as 2h"`
 	Text string        `arg:"text" rest:"" help:"what to say"`
 }
 

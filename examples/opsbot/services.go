@@ -138,19 +138,20 @@ func show(ctx context.Context, r *handler.Request, a status) error {
 	if a.Service != "" {
 		list = []string{string(a.Service)}
 	}
-	var lines []string
+	table := "| service | staging | prod |\n|---|---|---|"
 	for _, service := range list {
+		table += adapter.Format("\n| %s |", service)
 		for _, env := range []string{"staging", "prod"} {
 			rel, err := brain.Get[release](ctx, r.Brain, brain.Key(service, env))
 			switch {
 			case errors.Is(err, brain.ErrNotFound):
-				lines = append(lines, adapter.Format("%s", fmt.Sprintf("%-8s %-8s nothing yet", service, env)))
+				table += " nothing yet |"
 			case err != nil:
 				return err
 			default:
-				lines = append(lines, adapter.Format("%s version %d by %s", fmt.Sprintf("%-8s %-8s", service, env), rel.Version, rel.By))
+				table += adapter.Format(" version %d by %s |", rel.Version, rel.By)
 			}
 		}
 	}
-	return r.Reply(ctx, "%s", adapter.Markup(strings.Join(lines, "\n")))
+	return r.Reply(ctx, "%s", adapter.Markup(table))
 }

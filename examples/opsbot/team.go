@@ -44,6 +44,7 @@ type team struct {
 	factor *otp.OTP // nil: there is no second factor
 	guard  *guard.Guard
 	off    *admin.Switch
+	level  *slog.LevelVar // of the bot's log: the command loglevel changes it
 	state  *brain.Brain
 	bot    *starling.Bot // set when it is made
 }
@@ -83,7 +84,8 @@ func readTeam(path string) (file teamFile, rules starling.Rules, err error) {
 
 // newTeam makes the guard and what it asks. auditKey signs the audit log; factorKeys seal second factors, empty: there are none.
 func newTeam(file teamFile, rules starling.Rules, state *brain.Brain, auditKey, factorKeys string) (*team, error) {
-	t := &team{file: file, rules: rules, state: state}
+	t := &team{file: file, rules: rules, state: state, level: &slog.LevelVar{}}
+	t.level.Set(slog.LevelWarn)
 	if auditKey == "" {
 		return nil, fmt.Errorf("opsbot: %s is not set: it signs the audit log. Make one with openssl rand -base64 32, keep it, and set it at every start", auditKeyVar)
 	}
@@ -107,8 +109,12 @@ func newTeam(file teamFile, rules starling.Rules, state *brain.Brain, auditKey, 
 	if err != nil {
 		return nil, err
 	}
+	if t.off, err = admin.NewSwitch(admin.SwitchConfig{Brain: state.Namespace("admin")}); err != nil {
+		return nil, err
+	}
 	cfg := guard.Config{
-		Roles: t.people, Brain: state.Namespace("guard"), Audit: t.log, Person: t.links.Person, BreakGlass: file.BreakGlass,
+		Obstacles: []guard.Obstacle{t.off},
+		Roles:     t.people, Brain: state.Namespace("guard"), Audit: t.log, Person: t.links.Person, BreakGlass: file.BreakGlass,
 	}
 	if factorKeys != "" {
 		keys, err := sealed.ParseKeys(factorKeys)
@@ -124,9 +130,6 @@ func newTeam(file teamFile, rules starling.Rules, state *brain.Brain, auditKey, 
 		return nil, err
 	}
 	t.people.UseExplainer(t.guard)
-	if t.off, err = admin.NewSwitch(admin.SwitchConfig{Brain: state.Namespace("admin")}); err != nil {
-		return nil, err
-	}
 	return t, nil
 }
 
@@ -136,12 +139,16 @@ func (t *team) mount(rt *handler.Router) error {
 	rt.Mount("guard", t.guard.Routes())
 	rt.Mount("roles", t.people.Routes())
 	rt.Mount("identity", t.links.Routes())
-	audit.Routes(rt, t.log, admins)
+	log := handler.NewRouter() // groups of their own in help
+	audit.Routes(log, t.log, admins)
+	rt.Mount("audit", log)
 	if t.factor != nil {
-		otp.Routes(rt, t.factor, admins)
+		factor := handler.NewRouter()
+		otp.Routes(factor, t.factor, admins)
+		rt.Mount("factor", factor)
 	}
 	commands, err := admin.New(admin.Config{
-		Bot: admin.Of(func() *starling.Bot { return t.bot }), Switch: t.off, Backup: t.state, Policy: admins, Audit: t.auditAdmin,
+		Bot: admin.Of(func() *starling.Bot { return t.bot }), Switch: t.off, Level: t.level, Backup: t.state, Policy: admins, Audit: t.auditAdmin,
 	})
 	if err != nil {
 		return err

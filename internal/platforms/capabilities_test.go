@@ -29,14 +29,14 @@ type platform struct {
 }
 
 func columns(t *testing.T) []platform {
-	s, err := slack.New(slack.Config{AppToken: "xapp-1", BotToken: "xoxb-1"})
+	s, err := slack.New(slack.Config{AppToken: "xapp-cnrymark", BotToken: "xoxb-cnrymark"})
 	require.NoError(t, err)
-	d, err := discord.New(discord.Config{Token: "x.y.z"})
+	d, err := discord.New(discord.Config{Token: "cnrymark.y.z"})
 	require.NoError(t, err)
-	m, err := mattermost.New(mattermost.Config{URL: "https://chat.example.com", Token: "token"})
+	m, err := mattermost.New(mattermost.Config{URL: "https://chat.example.com", Token: "cnrymark-token"})
 	require.NoError(t, err)
 	full, err := mattermost.New(mattermost.Config{
-		URL: "https://chat.example.com", Token: "token", SystemAdmin: true, CallbackURL: "https://bot.example.com/adapters/mattermost/",
+		URL: "https://chat.example.com", Token: "cnrymark-token", SystemAdmin: true, CallbackURL: "https://bot.example.com/adapters/mattermost/",
 	})
 	require.NoError(t, err)
 	return []platform{
@@ -164,7 +164,7 @@ func TestCapabilitiesNameEveryFeature(t *testing.T) {
 
 // A bot with commands that cannot be native ones says which when it is made.
 func TestCommandsOverLimits(t *testing.T) {
-	d, err := discord.New(discord.Config{Token: "x.y.z"})
+	d, err := discord.New(discord.Config{Token: "cnrymark.y.z"})
 	require.NoError(t, err)
 	rt := handler.NewRouter()
 	rt.Command("a b c d", "Four words.", func(context.Context, *handler.Request) error { return nil })

@@ -26,11 +26,13 @@ import (
 
 // Flags are those that every example bot for several platforms has.
 type Flags struct {
-	Program  string // for errors
-	Names    List
-	Aliases  List
-	Name     string
-	HTTP     string
+	Program string // for errors
+	Names   List
+	Aliases List
+	Name    string
+	HTTP    string
+	// Level is the least that bot and adapters log: Warn until it is set otherwise, also while they run.
+	Level    slog.LevelVar
 	manifest string
 	invite   string
 	register string
@@ -57,6 +59,7 @@ func (f *Flags) Default() {
 	if f.Aliases == nil {
 		f.Aliases = List{"!"}
 	}
+	f.Level.Set(slog.LevelWarn)
 }
 
 // List is a flag that may be given several times.
@@ -99,7 +102,7 @@ func (f *Flags) Print(ctx context.Context, out io.Writer, router *handler.Router
 func (f *Flags) printInvite(ctx context.Context, out io.Writer) error {
 	address := discord.Invite(os.Getenv("DISCORD_CLIENT_ID"))
 	if os.Getenv("DISCORD_CLIENT_ID") == "" {
-		a, err := newDiscord(nil, io.Discard)
+		a, err := newDiscord(nil, slog.New(slog.DiscardHandler))
 		if err != nil {
 			return fmt.Errorf("%s: DISCORD_CLIENT_ID is not set, and without it DISCORD_TOKEN is needed to ask for it: %w", f.Program, err)
 		}
@@ -148,11 +151,11 @@ func (f *Flags) Adapters(state *brain.Brain, term terminal.Config) (adapters []a
 		case "terminal":
 			continue
 		case "slack":
-			a, err = newSlack(state, logs)
+			a, err = newSlack(state, f.Logger(logs))
 		case "discord":
-			a, err = newDiscord(state, logs)
+			a, err = newDiscord(state, f.Logger(logs))
 		case "mattermost":
-			a, err = newMattermost(state, logs)
+			a, err = newMattermost(state, f.Logger(logs))
 		default:
 			err = fmt.Errorf("there is no adapter %q: say terminal, slack, discord or mattermost", name)
 		}
@@ -164,9 +167,9 @@ func (f *Flags) Adapters(state *brain.Brain, term terminal.Config) (adapters []a
 	return adapters, logs, nil
 }
 
-// Logger logs from Warn on.
-func Logger(w io.Writer) *slog.Logger {
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
+// Logger logs to w from f.Level on.
+func (f *Flags) Logger(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: &f.Level}))
 }
 
 // split parts a list of the environment.
@@ -177,11 +180,11 @@ func split(s string) []string {
 	return strings.Split(s, ",")
 }
 
-func newSlack(state *brain.Brain, logs io.Writer) (adapter.Adapter, error) {
+func newSlack(state *brain.Brain, log *slog.Logger) (adapter.Adapter, error) {
 	a, err := slack.New(slack.Config{
 		AppToken: os.Getenv("SLACK_APP_TOKEN"), BotToken: os.Getenv("SLACK_BOT_TOKEN"), APIURL: os.Getenv("SLACK_API_URL"),
 		SigningSecrets: split(os.Getenv("SLACK_SIGNING_SECRET")), // several while one is being replaced
-		Positions:      state.Namespace("slack").Strings(), Logger: Logger(logs),
+		Positions:      state.Namespace("slack").Strings(), Logger: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("SLACK_BOT_TOKEN, SLACK_APP_TOKEN, SLACK_SIGNING_SECRET: %w", err)
@@ -189,10 +192,10 @@ func newSlack(state *brain.Brain, logs io.Writer) (adapter.Adapter, error) {
 	return a, nil
 }
 
-func newDiscord(state *brain.Brain, logs io.Writer) (*discord.Adapter, error) {
+func newDiscord(state *brain.Brain, log *slog.Logger) (*discord.Adapter, error) {
 	cfg := discord.Config{
 		Token: os.Getenv("DISCORD_TOKEN"), APIURL: os.Getenv("DISCORD_API_URL"), PublicKeys: split(os.Getenv("DISCORD_PUBLIC_KEY")),
-		CommandGuild: os.Getenv("DISCORD_GUILD"), Logger: Logger(logs),
+		CommandGuild: os.Getenv("DISCORD_GUILD"), Logger: log,
 	}
 	if state != nil {
 		cfg.Positions = state.Namespace("discord").Strings()
@@ -204,12 +207,12 @@ func newDiscord(state *brain.Brain, logs io.Writer) (*discord.Adapter, error) {
 	return a, nil
 }
 
-func newMattermost(state *brain.Brain, logs io.Writer) (adapter.Adapter, error) {
+func newMattermost(state *brain.Brain, log *slog.Logger) (adapter.Adapter, error) {
 	a, err := mattermost.New(mattermost.Config{
 		URL: os.Getenv("MATTERMOST_URL"), Token: os.Getenv("MATTERMOST_TOKEN"), CallbackURL: os.Getenv("MATTERMOST_CALLBACK_URL"),
 		CommandTokens: split(os.Getenv("MATTERMOST_COMMAND_TOKENS")), HookTokens: split(os.Getenv("MATTERMOST_HOOK_TOKENS")),
 		Secrets:   split(os.Getenv("MATTERMOST_SECRET")),
-		Positions: state.Namespace("mattermost").Strings(), Logger: Logger(logs),
+		Positions: state.Namespace("mattermost").Strings(), Logger: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("MATTERMOST_URL, MATTERMOST_TOKEN, MATTERMOST_CALLBACK_URL: %w", err)
