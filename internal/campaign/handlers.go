@@ -142,6 +142,9 @@ func routes(rt *handler.Router, p *points, tell func(line)) {
 	}).Timeout = overTimeout
 }
 
+// perList is how many numbers a list of a room begins anew after: with one list for all, its size would be what is measured.
+const perList = 500
+
 // appendTo puts the event's number into the room's list and says how long the list is now.
 func appendTo(label string, wait time.Duration) handler.Func {
 	return func(ctx context.Context, r *handler.Request) error {
@@ -149,7 +152,7 @@ func appendTo(label string, wait time.Duration) handler.Func {
 			return err
 		}
 		n := number(r)
-		list, err := handler.Change(ctx, r, "list/"+r.Event.Room.ID, func(l *[]int) error { *l = append(*l, n); return nil })
+		list, err := handler.Change(ctx, r, fmt.Sprintf("list/%s/%06d", r.Event.Room.ID, n/perList), func(l *[]int) error { *l = append(*l, n); return nil })
 		if err != nil {
 			return again(err)
 		}

@@ -358,7 +358,8 @@ func (c *campaign) judgeState(note func(string, ...any)) (err error) {
 		case "list":
 			var l []int
 			derr = json.Unmarshal(e.Value, &l)
-			lists[rest] = l
+			room, _, _ := strings.Cut(rest, "/")
+			lists[room] = append(lists[room], l...) // they come in order
 		case "tally", "early", "retry", "slow":
 			var t tally
 			derr = json.Unmarshal(e.Value, &t)

@@ -91,7 +91,7 @@ func TestAttackLongLineIsNotPutToOthers(t *testing.T) {
 
 // A command line that is too long leaves no trace in the audit log.
 func TestAttackHugeLineLeavesNoRecord(t *testing.T) {
-	log, err := audit.New(audit.Config{Brain: brain.New(memory.New()).Namespace("audit"), Key: handler.NewSecret(strings.Repeat("k", 40))})
+	log, err := audit.New(audit.Config{Brain: brain.New(memory.New()).Namespace("audit"), Key: handler.NewSecret("cnrymark" + strings.Repeat("k", 40))})
 	require.NoError(t, err)
 	defer log.Close(context.Background())
 	w := newWorld(t, options{guard: func(c *guard.Config) { c.Audit = log }})
@@ -165,11 +165,11 @@ func TestAttackWhyLeaksSecret(t *testing.T) {
 		ro.UseExplainer(w.guard)
 		rt.Mount("roles", ro.Routes())
 	}, chat: testutil.ChatConfig{Moderates: true}})
-	said := w.User("bob").Say("#ops", "starling why me rotate api hunter2")
+	said := w.User("bob").Say("#ops", "starling why me rotate api cnrymark2")
 	w.Idle()
 	out, _ := json.Marshal(w.records())
-	require.NotContains(t, string(out), "hunter2")
-	require.Equal(t, 1, strings.Count(w.Chat.Transcript(), "hunter2"), "in what bob said alone")
+	require.NotContains(t, string(out), "cnrymark2")
+	require.Equal(t, 1, strings.Count(w.Chat.Transcript(), "cnrymark2"), "in what bob said alone")
 	require.True(t, said.Deleted())
 }
 
@@ -179,11 +179,11 @@ func TestAttackHearAuditsSecret(t *testing.T) {
 			Run: func(ctx context.Context, r *handler.Request, a secretArgs) error { return r.Reply(ctx, "rotated") }})
 		rt.Hear(`prod`, func(ctx context.Context, r *handler.Request) error { return nil }).Policy = handler.Policy{Roles: []string{"deployer"}}
 	}})
-	w.User("bob").Direct("rotate prod-db hunter2")
+	w.User("bob").Direct("rotate prod-db cnrymark2")
 	w.Expect("@bob", "rotated")
 	w.Idle()
 	for _, r := range w.records() {
-		require.NotContains(t, r.Command, "hunter2", r.Route)
+		require.NotContains(t, r.Command, "cnrymark2", r.Route)
 	}
 }
 
@@ -199,11 +199,11 @@ func TestAttackRuleOnAnswer(t *testing.T) {
 		}})
 	w.User("bob").Direct("rotate api")
 	w.Expect("@bob", "Which token?")
-	w.User("bob").Direct("hunter2")
+	w.User("bob").Direct("cnrymark2")
 	w.Expect("@bob", "rotated")
 	w.Idle()
 	for _, r := range w.records() {
-		require.NotContains(t, r.Command, "hunter2", r.Route)
+		require.NotContains(t, r.Command, "cnrymark2", r.Route)
 	}
 }
 

@@ -251,7 +251,7 @@ type loginArgs struct {
 
 // A secret argument is in no record and no message; who approves after a restart is told that it is gone.
 func TestSecretsAreNotKept(t *testing.T) {
-	const canary = "canary-7f3a9"
+	const canary = "cnrymark-7f3a9"
 	o := options{routes: func(w *world, rt *handler.Router) {
 		rt.Add(handler.Command[loginArgs]{
 			Name: "login", Summary: "L.", Policy: handler.Policy{Approvals: 1, ApprovedBy: "sre"},
