@@ -224,16 +224,20 @@ func (b *Bot) drain(ctx context.Context) {
 	if b.quiet(hard) {
 		return
 	}
-	b.logUnfinished(0)
+	b.logUnfinished()
 	b.watchdog.cutAll()
 }
 
-// logUnfinished says what the bot leaves undone.
-func (b *Bot) logUnfinished(volatile int) {
+// logUnfinished says which handlers the bot leaves undone.
+func (b *Bot) logUnfinished() {
 	for _, w := range b.watchdog.all() {
 		b.log.Error("unfinished when the bot stopped", "handler", w.name())
 	}
-	if volatile > 0 {
+}
+
+// closeMailboxes takes no more events to handlers, and says what is lost by that.
+func (b *Bot) closeMailboxes() {
+	if volatile := b.mailboxes.close(); volatile > 0 {
 		b.log.Error("volatile events are lost", "events", volatile)
 	}
 }
@@ -248,9 +252,7 @@ const lastMoment = 2 * time.Second
 
 // shut ends everything and closes the adapters.
 func (b *Bot) shut() error {
-	if volatile := b.mailboxes.close(); volatile > 0 {
-		b.log.Error("volatile events are lost", "events", volatile)
-	}
+	b.closeMailboxes()
 	b.stopHandling(handler.ErrStopping)
 	b.close()
 	b.outbox.stop()

@@ -237,70 +237,42 @@ func TestOutageWhileAHandlerGoesOn(t *testing.T) {
 	}
 }
 
-// Few events that the platform keeps because our store fails are all handled when it works again, if their sender is far below the limits.
+// Few events that the platform keeps because our store fails are all handled when it works again, if their sender is far below
+// the limits: also where the store answers "nothing was written", which costs no time.
 func TestOutageDoesNotShed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(memory.New())
-		var got atomic.Int32
-		s := play(t, starling.Config{Brain: brain.New(r)}, func(rt *handler.Router) {
-			rt.Hear("^x$", func(context.Context, *handler.Request) error { got.Add(1); return nil })
-		})
-		r.setFail(func([]brain.Op) error { return errLost })
-		var kept []*adapter.Event
-		for range 25 {
-			kept = append(kept, s.message("alice", "C1", "x"))
-		}
-		for second := 0; len(kept) > 0 && second < 120; second++ {
-			if second == 30 {
-				r.setFail(nil)
-			}
-			var still []*adapter.Event
-			for _, ev := range kept {
-				again := *ev
-				if s.offer(&again) != nil {
-					still = append(still, ev)
-				}
-			}
-			kept = still
-			time.Sleep(time.Second)
-		}
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		require.EqualValues(t, 25, got.Load())
-	})
+	for name, failure := range map[string]error{"unknown outcome": errLost, "nothing written": brain.ErrClosed} {
+		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { outageDoesNotShed(t, failure) }) })
+	}
 }
 
-// The same with a store that answers "nothing was written", which costs no time.
-func TestOutageDoesNotShedCertain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(memory.New())
-		var got atomic.Int32
-		s := play(t, starling.Config{Brain: brain.New(r)}, func(rt *handler.Router) {
-			rt.Hear("^x$", func(context.Context, *handler.Request) error { got.Add(1); return nil })
-		})
-		r.setFail(func([]brain.Op) error { return brain.ErrClosed })
-		var kept []*adapter.Event
-		for range 25 {
-			kept = append(kept, s.message("alice", "C1", "x"))
-		}
-		for second := 0; len(kept) > 0 && second < 120; second++ {
-			if second == 30 {
-				r.setFail(nil)
-			}
-			var still []*adapter.Event
-			for _, ev := range kept {
-				again := *ev
-				if s.offer(&again) != nil {
-					still = append(still, ev)
-				}
-			}
-			kept = still
-			time.Sleep(time.Second)
-		}
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		require.EqualValues(t, 25, got.Load())
+func outageDoesNotShed(t *testing.T, failure error) {
+	r := newRig(memory.New())
+	var got atomic.Int32
+	s := play(t, starling.Config{Brain: brain.New(r)}, func(rt *handler.Router) {
+		rt.Hear("^x$", func(context.Context, *handler.Request) error { got.Add(1); return nil })
 	})
+	r.setFail(func([]brain.Op) error { return failure })
+	var kept []*adapter.Event
+	for range 25 {
+		kept = append(kept, s.message("alice", "C1", "x"))
+	}
+	for second := 0; len(kept) > 0 && second < 120; second++ {
+		if second == 30 {
+			r.setFail(nil)
+		}
+		var still []*adapter.Event
+		for _, ev := range kept {
+			again := *ev
+			if s.offer(&again) != nil {
+				still = append(still, ev)
+			}
+		}
+		kept = still
+		time.Sleep(time.Second)
+	}
+	time.Sleep(time.Minute)
+	synctest.Wait()
+	require.EqualValues(t, 25, got.Load())
 }
 
 // A store that panics once: the platform keeps the event, and the conversation goes on.

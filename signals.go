@@ -35,7 +35,8 @@ func (b *Bot) RunUntilSignal(ctx context.Context) error {
 				cancel()
 				continue
 			}
-			b.logUnfinished(b.mailboxes.close())
+			b.logUnfinished()
+			b.closeMailboxes()
 			return ErrForced
 		}
 	}

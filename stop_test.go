@@ -3,6 +3,7 @@ package starling_test
 import (
 	"context"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -17,6 +18,20 @@ import (
 	"github.com/starlingbot/starling/handler"
 )
 
+// requireStops fails unless Run returns within ten minutes of being told to stop; release lets go what hangs.
+func (s *stage) requireStops(release func()) {
+	s.t.Helper()
+	ended := make(chan struct{})
+	go func() { _ = s.stop(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Minute):
+		s.t.Error("Run has not returned ten minutes after it was told to stop")
+		release()
+		<-ended
+	}
+}
+
 // SIGTERM ends the bot also where two handlers of one event ignore their contexts.
 func TestStopWithTwoStuckHandlers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -25,24 +40,11 @@ func TestStopWithTwoStuckHandlers(t *testing.T) {
 			rt.Hear("x", func(context.Context, *handler.Request) error { <-never; return nil })
 			rt.Hear("x", func(context.Context, *handler.Request) error { <-never; return nil })
 		})
-		var open atomic.Bool
-		release := func() {
-			if !open.Swap(true) {
-				close(never)
-			}
-		}
+		release := sync.OnceFunc(func() { close(never) })
 		t.Cleanup(release)
 		require.NoError(t, s.say("alice", "C1", "x"))
 		time.Sleep(10 * time.Second) // both are cut off
-		ended := make(chan struct{})
-		go func() { _ = s.stop(); close(ended) }()
-		select {
-		case <-ended:
-		case <-time.After(10 * time.Minute):
-			t.Error("Run has not returned ten minutes after it was told to stop")
-			release()
-			<-ended
-		}
+		s.requireStops(release)
 	})
 }
 
@@ -52,25 +54,12 @@ func TestStopWithAHungSend(t *testing.T) {
 		never := make(chan struct{})
 		s := play(t, starling.Config{Brain: brain.New(newRig(memory.New()))}, func(rt *handler.Router) { rt.Hear("x", replies("y")) })
 		s.hang = func(*adapter.Message) { <-never }
-		var open atomic.Bool
-		release := func() {
-			if !open.Swap(true) {
-				close(never)
-			}
-		}
+		release := sync.OnceFunc(func() { close(never) })
 		t.Cleanup(release)
 		require.NoError(t, s.say("alice", "C1", "x"))
 		require.NoError(t, s.say("alice", "C1", "x"))
 		time.Sleep(10 * time.Second)
-		ended := make(chan struct{})
-		go func() { _ = s.stop(); close(ended) }()
-		select {
-		case <-ended:
-		case <-time.After(10 * time.Minute):
-			t.Error("Run has not returned ten minutes after it was told to stop")
-			release()
-			<-ended
-		}
+		s.requireStops(release)
 	})
 }
 
@@ -81,12 +70,7 @@ func TestExhaustedWithAStuckHandler(t *testing.T) {
 		s := play(t, starling.Config{Brain: brain.New(newRig(memory.New())), Timeout: time.Second, Grace: time.Second}, func(rt *handler.Router) {
 			rt.Hear("x", func(context.Context, *handler.Request) error { <-never; return nil })
 		})
-		var open atomic.Bool
-		release := func() {
-			if !open.Swap(true) {
-				close(never)
-			}
-		}
+		release := sync.OnceFunc(func() { close(never) })
 		t.Cleanup(release)
 		require.NoError(t, s.say("alice", "C1", "x"))
 		close(s.end)
