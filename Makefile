@@ -23,12 +23,7 @@ lint: ## gofmt, go vet and staticcheck (its checks are named in staticcheck.conf
 	$(GO) run $(STATICCHECK) ./...
 
 fuzz: ## every fuzz target, FUZZTIME each
-	@set -e; for pkg in $$($(GO) list ./...); do \
-		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
-			echo "fuzz $$pkg $$target $(FUZZTIME)"; \
-			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
-		done; \
-	done
+	@GO=$(GO) .ci/fuzz $(FUZZTIME)
 
 campaign: ## break a bot 20 times and count what is lost
 	$(GO) run ./internal/campaign -kills 20 -events 3000 -rate 100
