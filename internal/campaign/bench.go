@@ -117,7 +117,7 @@ func newBench(limits starling.Limits, done func(), add func(rt *handler.Router))
 
 // userMessage is an event of a user.
 func userMessage(id, room, user, text string) *adapter.Event {
-	ev := message(id, room, text)
+	ev := message(id, room, oneUser, text)
 	ev.User.ID, ev.User.Name = user, user
 	return ev
 }
@@ -332,7 +332,7 @@ func (l *load) offer(ctx context.Context, n int) error {
 					return
 				}
 				id := room + "-" + strconv.Itoa(l.next+i)
-				if err := l.sink(ctx, message(id, room, "work on this, please")); err != nil {
+				if err := l.sink(ctx, message(id, room, oneUser, "work on this, please")); err != nil {
 					errs[c] = err
 					return
 				}
@@ -516,7 +516,7 @@ func loneEvent(ctx context.Context) (event, plain time.Duration, err error) {
 			return 0, 0, err
 		}
 		middle := time.Now()
-		if err := b.sink(ctx, message(strconv.Itoa(i), "R", "work on this, please")); err != nil {
+		if err := b.sink(ctx, message(strconv.Itoa(i), "R", oneUser, "work on this, please")); err != nil {
 			return 0, 0, err
 		}
 		<-done
@@ -557,7 +557,7 @@ func burst(ctx context.Context) (took time.Duration, disorder int, err error) {
 		wg.Go(func() {
 			room := "R" + strconv.Itoa(c)
 			for i := range events / rooms {
-				if err := b.sink(ctx, message(room+"-"+strconv.Itoa(i), room, "work "+strconv.Itoa(i+1))); err != nil {
+				if err := b.sink(ctx, message(room+"-"+strconv.Itoa(i), room, oneUser, "work "+strconv.Itoa(i+1))); err != nil {
 					errs[c] = err
 					left.Add(i - events/rooms)
 					return

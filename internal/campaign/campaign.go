@@ -217,7 +217,10 @@ func (c *campaign) plan() (faults []fault) {
 		points = slices.Clone(pointNames)
 		c.rand.Shuffle(len(points), func(i, j int) { points[i], points[j] = points[j], points[i] })
 	}
-	named := min(c.Kills, max(len(points), c.Kills*2/5))
+	named := min(c.Kills, max(len(points), c.Kills/2))
+	if c.Points == nil {
+		named = min(named, c.Kills*4/5) // some come at random
+	}
 	for i := range c.Kills {
 		f := fault{kind: "kill"}
 		if i < named && len(points) > 0 {
@@ -295,8 +298,8 @@ func (c *campaign) kill(ctx context.Context, point string) error {
 	if point != "" {
 		what = point
 		n := 1 + c.rand.IntN(12)
-		if strings.HasPrefix(point, "record") {
-			n = 1 + c.rand.IntN(3) // passed more seldom
+		if step, _, _ := strings.Cut(point, "."); slices.Contains(seldom, step) {
+			n = 1 + c.rand.IntN(3)
 		}
 		select {
 		case <-c.platform.stuck: // of a process that is dead

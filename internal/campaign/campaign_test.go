@@ -92,6 +92,8 @@ func TestMutants(t *testing.T) {
 		{mutantNoDedupe, settings{Kills: 4, Points: []string{"inbox.after", "ack.before"}}, "wrong state: "},
 		{mutantNoFence, settings{}, "wrong state: "},
 		{mutantNoSlot, settings{Kills: 4, Points: inbox}, "duplicated sends: "},
+		{mutantNoDue, settings{}, "lost: "},
+		{mutantNoForget, settings{}, "wrong state: "},
 	}
 	for _, c := range cases {
 		t.Run("mutant="+c.mutant, func(t *testing.T) {

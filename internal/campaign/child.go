@@ -86,8 +86,9 @@ func child(dir string) error {
 		}
 	}
 	rt := handler.NewRouter()
-	routes(rt, p, tell)
-	bot, err := starling.New(starling.Config{
+	var bot *starling.Bot
+	routes(rt, p, tell, func(ctx context.Context, m *adapter.Message) ([]adapter.Ref, error) { return bot.Send(ctx, m) })
+	bot, err = starling.New(starling.Config{
 		Adapters: []adapter.Adapter{c}, Router: rt, Brain: brain.New(store), Limits: unlimited(), Grace: grace, Attempts: attempts,
 		Logger: slog.New(slog.NewTextHandler(logFile, nil)).With("pid", os.Getpid()),
 	})

@@ -85,7 +85,7 @@ func (c *client) offer(ctx context.Context, sink adapter.Sink, m line) {
 	if c.ackFirst {
 		ack()
 	}
-	ev := message(m.ID, m.Room, m.Text)
+	ev := message(m.ID, m.Room, m.User, m.Text)
 	ev.Time = m.Time
 	err := sink(ctx, ev)
 	if !c.ackFirst && (err == nil || errors.Is(err, adapter.ErrRejected)) {

@@ -130,7 +130,7 @@ func (c *campaign) judge() error {
 	}
 	flush("lost", rep.Lost)
 	c.judgeRuns()
-	rep.Order = p.disorder(note)
+	rep.Order = p.disorder(note) + p.disorderOfReplies(sends, note)
 	flush("order", rep.Order)
 	for what := range sends {
 		id, label, _ := strings.Cut(what, " ")
@@ -240,8 +240,8 @@ func (c *campaign) readSends() (map[string]*said, error) {
 		}
 	}
 	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		var m send
+	for at := 1; lines.Scan(); at++ {
+		m := send{at: at}
 		if err := json.Unmarshal(lines.Bytes(), &m); err != nil {
 			return nil, fmt.Errorf("the record of sends: %w", err)
 		}
@@ -249,12 +249,12 @@ func (c *campaign) readSends() (map[string]*said, error) {
 			add(id+" failure", "", m)
 			continue
 		}
-		words := strings.Fields(m.Text)
-		if len(words) != 3 {
+		id, label, value, ok := parse(m.Text)
+		if !ok {
 			c.finding("wrong state", "the bot said %q", m.Text)
 			continue
 		}
-		add(words[0]+" "+words[1], words[2], m)
+		add(id+" "+label, value, m)
 	}
 	return out, lines.Err()
 }
@@ -324,6 +324,61 @@ func (p *platform) disorder(note func(string, ...any)) (n int) {
 	return n
 }
 
+// disorderOfReplies counts the messages that were posted before one that was said earlier, by the first time that each was posted:
+// those of one event, and in each room those of events that ran one after another. What was said while its record could not be
+// written is left out.
+func (p *platform) disorderOfReplies(sends map[string]*said, note func(string, ...any)) (n int) {
+	first := func(ev *event, label string) int {
+		if s := sends[ev.id+" "+label]; s != nil && !p.unsure[ev.id] {
+			return s.sends[0].at
+		}
+		return 0
+	}
+	byRoom := map[string][]*event{}
+	for _, ev := range p.order {
+		if ev.begun != 0 {
+			byRoom[ev.room] = append(byRoom[ev.room], ev)
+		}
+		last := ""
+		for _, label := range ev.kind.replies {
+			if label == "told" { // in another room
+				continue
+			}
+			if last != "" && first(ev, label) != 0 && first(ev, label) < first(ev, last) {
+				n++
+				note("%s: %q was posted before %q", ev.id, label, last)
+			}
+			last = label
+		}
+	}
+	for _, evs := range byRoom {
+		slices.SortFunc(evs, func(a, b *event) int { return a.begun - b.begun })
+		for _, label := range []string{"", "told"} { // in the room, and beside it
+			var last *event
+			lastAt := 0
+			for _, ev := range evs {
+				said := label
+				if said == "" && slices.Contains(inTurn, ev.kind.name) {
+					said = ev.kind.replies[0]
+				}
+				at := first(ev, said)
+				if at == 0 {
+					continue
+				}
+				if at < lastAt {
+					n++
+					note("%s: %q was posted before that of %s, which ran before it", ev.id, said, last.id)
+				}
+				last, lastAt = ev, max(at, lastAt)
+			}
+		}
+	}
+	return n
+}
+
+// inTurn are the kinds of events whose first reply comes before the next event's: they are not in the background.
+var inTurn = []string{"add", "both", "early", "once", "long", "tell", "later", "again", "ask"}
+
 // correlation is what the bot's log calls the event.
 func (ev *event) correlation() string { return handler.CorrelationID(adapterName + "/" + ev.id) }
 
@@ -347,28 +402,37 @@ func (c *campaign) judgeState(note func(string, ...any)) (err error) {
 		note(format, args...)
 	}
 	lists := map[string][]int{}
-	tallies := map[string]tally{}
+	counted := map[string]tally{}
 	for e, err := range store.List(context.Background(), "") {
 		if err != nil {
 			return err
 		}
 		var derr error
 		name, rest, _ := strings.Cut(e.Key, "/")
+		if _, ok := tallies[name]; ok {
+			name = "tallies"
+		}
 		switch name {
 		case "list":
 			var l []int
 			derr = json.Unmarshal(e.Value, &l)
 			room, _, _ := strings.Cut(rest, "/")
 			lists[room] = append(lists[room], l...) // they come in order
-		case "tally", "early", "retry", "slow":
+		case "tallies":
 			var t tally
 			derr = json.Unmarshal(e.Value, &t)
-			tallies[e.Key] = t
+			counted[e.Key] = t
 		case "zombie":
 			// The change of a handler that was cut off before its event was completed; after that the fence refuses it, and
 			// where there is none it leaves a run record that nobody removes.
 		case "_":
-			if !strings.HasPrefix(e.Key, "_/seen/") && e.Key != "_/probe" {
+			var due struct {
+				Ask string `json:"ask"`
+			}
+			switch {
+			case strings.HasPrefix(e.Key, "_/seen/"), strings.HasPrefix(e.Key, "_/sent/"), e.Key == "_/probe":
+			case strings.HasPrefix(e.Key, "_/due/") && json.Unmarshal(e.Value, &due) == nil && due.Ask != "": // of a question that was answered
+			default:
 				wrong("%s is left over", e.Key)
 			}
 		default:
@@ -380,15 +444,15 @@ func (c *campaign) judgeState(note func(string, ...any)) (err error) {
 	}
 	for _, r := range c.platform.rooms {
 		c.judgeList(r, lists[r.id], wrong)
-		for name, each := range map[string]int{"tally": 2, "early": 1, "retry": 1, "slow": 1} {
+		for name, of := range tallies {
 			var want tally
 			for _, ev := range c.platform.order {
-				if ev.room == r.id && (ev.kind.name == name || name == "tally" && ev.kind.name == "both") {
-					want.Count += each
-					want.Sum += each * ev.n
+				if ev.room == r.id && ev.kind.name == of.kind {
+					want.Count += of.each
+					want.Sum += of.each * ev.n
 				}
 			}
-			if got := tallies[name+"/"+r.id]; got != want {
+			if got := counted[name+"/"+r.id]; got != want {
 				wrong("%s/%s is %d (sum %d) and must be %d (sum %d)", name, r.id, got.Count, got.Sum, want.Count, want.Sum)
 			}
 		}

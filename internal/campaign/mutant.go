@@ -21,9 +21,11 @@ const (
 	mutantNoDedupe = "nodedupe" // no mark that an event was seen
 	mutantNoFence  = "nofence"  // a run record is written whatever its revision is
 	mutantNoSlot   = "noslot"   // a run record does not say what was posted
+	mutantNoDue    = "nodue"    // what is to be said later is not stored
+	mutantNoForget = "noforget" // a question that was answered stays
 )
 
-var mutants = []string{mutantNoFsync, mutantAckFirst, mutantNoDedupe, mutantNoFence, mutantNoSlot}
+var mutants = []string{mutantNoFsync, mutantAckFirst, mutantNoDedupe, mutantNoFence, mutantNoSlot, mutantNoDue, mutantNoForget}
 
 // mutate puts a mutant around a store.
 func mutate(s brain.Store, mutant string) (brain.Store, error) {
@@ -32,7 +34,7 @@ func mutate(s brain.Store, mutant string) (brain.Store, error) {
 		return s, nil
 	case mutantNoFsync:
 		return newLazy(s)
-	case mutantNoDedupe, mutantNoFence, mutantNoSlot:
+	case mutantNoDedupe, mutantNoFence, mutantNoSlot, mutantNoDue, mutantNoForget:
 		return &mutated{Store: s, mutant: mutant}, nil
 	}
 	return nil, fmt.Errorf("no mutant %q: there are %s", mutant, strings.Join(mutants, ", "))
@@ -53,6 +55,8 @@ func (m *mutated) Apply(ctx context.Context, ops ...brain.Op) ([]uint64, error) 
 			op.If = brain.Any
 		case m.mutant == mutantNoFence && strings.HasPrefix(op.Key, "_/run/"):
 			op.If = brain.Any
+		case m.mutant == mutantNoDue && strings.HasPrefix(op.Key, "_/due/") && !op.Delete, m.mutant == mutantNoForget && strings.HasPrefix(op.Key, "_/ask/") && op.Delete:
+			*op = brain.Op{Key: "zombie/mutant", Value: []byte("null"), If: brain.Any} // in its place: revisions come in the order of operations
 		case m.mutant == mutantNoSlot && strings.HasPrefix(op.Key, "_/run/") && !op.Delete:
 			var rec map[string]json.RawMessage
 			if json.Unmarshal(op.Value, &rec) == nil {

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -57,15 +59,17 @@ type room struct {
 }
 
 type event struct {
-	id, room, text string
-	kind           *kind
-	n              int
-	made           time.Time
-	lastOffer      time.Time
-	offered, acked int // clock; 0: never
-	begun          int // clock of the first handler's first run
-	begins         []begin
-	ended          map[string]bool // routes that returned without an error
+	id, room, user, text string
+	kind                 *kind
+	n                    int
+	made                 time.Time
+	lastOffer            time.Time
+	offered, acked       int // clock; 0: never
+	begun                int // clock of the first handler's first run
+	begins               []begin
+	ended                map[string]bool // routes that returned without an error
+	posted               map[string]bool // labels of what was said
+	answered             bool            // its question
 }
 
 type begin struct {
@@ -109,7 +113,32 @@ func (p *platform) say() {
 		at -= k.share
 	}
 	r.count++
-	ev := &event{id: r.id + "-" + strconv.Itoa(r.count), room: r.id, text: k.name + " " + strconv.Itoa(r.count), kind: k, n: r.count, made: time.Now(), ended: map[string]bool{}}
+	ev := &event{id: r.id + "-" + strconv.Itoa(r.count), user: oneUser, text: k.name + " " + strconv.Itoa(r.count), kind: k, n: r.count}
+	if k.name == "ask" { // a command, and only who was asked may answer
+		ev.user, ev.text = "U-"+ev.id, "starling "+ev.text+" "+ev.id
+	}
+	p.add(r, ev)
+}
+
+// oneUser says everything that nobody has to answer.
+const oneUser = "U1"
+
+// answer says yes to the question of ev. mu is held.
+func (p *platform) answer(ev *event) {
+	if ev.answered {
+		return
+	}
+	ev.answered = true
+	for _, r := range p.rooms {
+		if r.id == ev.room {
+			p.add(r, &event{id: ev.id + "-" + yes.name, user: ev.user, text: yes.name, kind: &yes})
+		}
+	}
+}
+
+// add puts an event into its room. mu is held.
+func (p *platform) add(r *room, ev *event) {
+	ev.room, ev.made, ev.ended, ev.posted = r.id, time.Now(), map[string]bool{}, map[string]bool{}
 	p.events[ev.id] = ev
 	p.order, p.left = append(p.order, ev), append(p.left, ev)
 	r.queue = append(r.queue, ev)
@@ -148,7 +177,7 @@ func (p *platform) offer() {
 	}
 	p.mu.Unlock()
 	for _, ev := range due {
-		if conn.send(line{Type: lineEvent, ID: ev.id, Room: ev.room, Text: ev.text, Time: ev.made}) != nil {
+		if conn.send(line{Type: lineEvent, ID: ev.id, Room: ev.room, User: ev.user, Text: ev.text, Time: ev.made}) != nil {
 			return // the process is dying
 		}
 	}
@@ -233,16 +262,37 @@ func (p *platform) hear(l *link, process int, m line) {
 			p.posted++
 			id = "m" + strconv.Itoa(p.posted)
 			p.keys[m.Key] = id
-			data, err := json.Marshal(send{process, time.Now(), m.Key, m.Room, m.Text})
+			data, err := json.Marshal(send{Process: process, Time: time.Now(), Key: m.Key, Room: m.Room, Text: m.Text})
 			if err == nil {
 				_, err = p.sends.Write(append(data, '\n'))
 			}
 			if err != nil {
 				p.failures = append(p.failures, "a message could not be recorded: "+err.Error())
 			}
+			p.heard(m.Text)
 		}
 		_ = l.send(line{Type: lineSent, N: m.N, ID: id}) // the process may be dying
 	}
+}
+
+// heard notes that the bot has said something, and answers a question. mu is held.
+func (p *platform) heard(text string) {
+	id, label, _, ok := parse(text)
+	if ev := p.events[id]; ok && ev != nil {
+		ev.posted[label] = true
+		if label == "asked" {
+			p.answer(ev)
+		}
+	}
+}
+
+// parse reads what the bot says: ID LABEL VALUE, and after a question its choices.
+func parse(text string) (id, label, value string, ok bool) {
+	words := strings.Fields(text)
+	if len(words) < 3 || len(words) > 3 && words[1] != "asked" {
+		return "", "", "", false
+	}
+	return words[0], words[1], words[2], true
 }
 
 // send is a message as the platform records it.
@@ -252,6 +302,8 @@ type send struct {
 	Key     string    `json:"key"`
 	Room    string    `json:"room"`
 	Text    string    `json:"text"`
+
+	at int // line of the file
 }
 
 func (r *room) remove(ev *event) {
@@ -301,19 +353,26 @@ func (p *platform) waiting() (names []string) {
 	defer p.mu.Unlock()
 	for _, ev := range p.left {
 		if (ev.acked == 0 || !ev.done()) && len(names) < examples {
-			names = append(names, fmt.Sprintf("%s %q (in the log %s; acknowledged %t, begun %d times)", ev.id, ev.text, ev.correlation(), ev.acked != 0, len(ev.begins)))
+			names = append(names, fmt.Sprintf("%s %q (in the log %s; acknowledged %t, begun %d times, ended %v, said %v)", ev.id, ev.text, ev.correlation(), ev.acked != 0, len(ev.begins),
+				slices.Sorted(maps.Keys(ev.ended)), slices.Sorted(maps.Keys(ev.posted))))
 		}
 	}
 	return names
 }
 
-// done tells whether every route of the event has returned without an error; the overrunning one never does.
+// done tells whether every route of the event has returned without an error and everything was said; the overrunning one never
+// returns.
 func (ev *event) done() bool {
 	if ev.kind.name == "over" {
 		return len(ev.begins) > 0
 	}
 	for _, r := range ev.kind.routes {
 		if !ev.ended[r] {
+			return false
+		}
+	}
+	for _, label := range ev.kind.replies {
+		if !ev.posted[label] && (label != "once" || !ev.posted["unknown"]) {
 			return false
 		}
 	}

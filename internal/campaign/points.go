@@ -4,11 +4,14 @@ import "sync"
 
 // pointNames are the fail points: before and after each step of an event's way.
 var pointNames = func() (names []string) {
-	for _, step := range []string{"inbox", "ack", "run", "handler", "slot", "send", "record", "completion"} {
+	for _, step := range []string{"inbox", "ack", "run", "handler", "slot", "send", "record", "completion", "out", "sent", "due", "ask", "answer"} {
 		names = append(names, step+".before", step+".after")
 	}
 	return names
 }()
+
+// seldom are the steps that few events pass.
+var seldom = []string{"record", "out", "sent", "due", "ask", "answer"}
 
 // points block the goroutine that passes an armed fail point, for ever: the platform kills the process there.
 type points struct {

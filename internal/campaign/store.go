@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/brain"
 )
 
@@ -36,6 +37,7 @@ type guarded struct {
 
 	mu    sync.Mutex
 	slots map[string]slotCount // by key of a run record
+	said  map[string]string    // by key of a message of Bot.Send: the event on whose account it is
 	mode  string
 	until time.Time
 }
@@ -44,7 +46,7 @@ type guarded struct {
 type slotCount struct{ attempted, sent int }
 
 func newGuarded(s brain.Store, p *points, tell func(line)) *guarded {
-	return &guarded{Store: s, points: p, tell: tell, slots: map[string]slotCount{}}
+	return &guarded{Store: s, points: p, tell: tell, slots: map[string]slotCount{}, said: map[string]string{}}
 }
 
 // Unwrap gives the store inside.
@@ -70,31 +72,83 @@ func (g *guarded) failing() string {
 	return g.mode
 }
 
-// classify names the step that a write is, and the key of the run record in it.
-func (g *guarded) classify(ops []brain.Op) (step, run string) {
+// classify names the step that a write is, and the event whose delivery or message is recorded by it.
+func (g *guarded) classify(ops []brain.Op) (step, id string) {
+	const del, put = true, false
+	has := map[string]map[bool]bool{}
+	var run brain.Op
 	for _, op := range ops {
-		switch {
-		case strings.HasPrefix(op.Key, "_/inbox/") && op.Delete:
-			step = "completion"
-		case strings.HasPrefix(op.Key, "_/inbox/"):
-			step = "inbox"
-		case strings.HasPrefix(op.Key, "_/run/") && step == "inbox": // of a delivery that is not under way
-		case strings.HasPrefix(op.Key, "_/run/"):
-			run = op.Key
-			if op.Delete {
-				step = "completion"
-				g.mu.Lock()
-				delete(g.slots, op.Key)
-				g.mu.Unlock()
-			} else if step == "" {
-				step = g.classifyRun(op)
-			}
+		class := strings.Join(strings.SplitN(op.Key, "/", 3)[:min(2, strings.Count(op.Key, "/"))], "/")
+		if has[class] == nil {
+			has[class] = map[bool]bool{}
+		}
+		has[class][op.Delete] = true
+		switch class {
+		case "_/run":
+			run = op
+		case "_/out":
+			id = g.message(op)
 		}
 	}
-	return step, run
+	is := func(class string, deleted bool) bool { return has[class][deleted] }
+	switch {
+	case is("_/inbox", put) && is("_/ask", del):
+		step = "answer"
+	case is("_/inbox", put) && !is("_/run", put): // else of a delivery that came of this one
+		return "inbox", ""
+	case is("_/inbox", del), is("_/run", del):
+		step = "completion"
+	case is("_/ask", put):
+		step = "ask"
+	case is("_/due", put):
+		step = "due"
+	case is("_/sent", put):
+		step = "sent"
+	case is("_/out", put):
+		step = "out"
+	}
+	if run.Key == "" {
+		return step, id
+	}
+	if of := g.classifyRun(run); step == "" {
+		step = of
+	}
+	if parts, ok := brain.SplitKey(run.Key); ok {
+		_, id, _ = strings.Cut(parts[len(parts)-1], "/") // the delivery is adapter/event, and #more if it came of another one
+		id, _, _ = strings.Cut(id, "#")
+	}
+	return step, id
 }
 
+// message gives the event on whose account a message is said by the bot itself, from its record.
+func (g *guarded) message(op brain.Op) (id string) {
+	var rec struct {
+		Parts []struct {
+			Text string `json:"text"`
+		} `json:"parts"`
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if op.Delete {
+		id = g.said[op.Key]
+		delete(g.said, op.Key)
+		return id
+	}
+	if json.Unmarshal(op.Value, &rec) == nil && len(rec.Parts) > 0 {
+		id, _, _, _ = parse(adapter.PlainText(rec.Parts[0].Text))
+		g.said[op.Key] = id
+	}
+	return g.said[op.Key]
+}
+
+// classifyRun tells what a run record says that the one before did not.
 func (g *guarded) classifyRun(op brain.Op) string {
+	if op.Delete {
+		g.mu.Lock()
+		delete(g.slots, op.Key)
+		g.mu.Unlock()
+		return "completion"
+	}
 	var rec struct {
 		Slots map[string]struct {
 			State string `json:"state"`
@@ -125,7 +179,7 @@ func (g *guarded) classifyRun(op brain.Op) string {
 
 // Apply passes the fail points of its step, and fails when it is told to.
 func (g *guarded) Apply(ctx context.Context, ops ...brain.Op) ([]uint64, error) {
-	step, run := g.classify(ops)
+	step, id := g.classify(ops)
 	if step != "" {
 		g.points.at(step + ".before")
 	}
@@ -133,11 +187,8 @@ func (g *guarded) Apply(ctx context.Context, ops ...brain.Op) ([]uint64, error) 
 	if err == nil && step != "" {
 		g.points.at(step + ".after")
 	}
-	if err != nil && run != "" && !brain.Certain(err) {
-		if parts, ok := brain.SplitKey(run); ok {
-			_, id, _ := strings.Cut(parts[len(parts)-1], "/") // the delivery is adapter/event
-			g.tell(line{Type: lineUnsure, ID: id})
-		}
+	if err != nil && id != "" && !brain.Certain(err) {
+		g.tell(line{Type: lineUnsure, ID: id})
 	}
 	return revs, err
 }

@@ -13,6 +13,7 @@ type line struct {
 	Type    string    `json:"t"`
 	ID      string    `json:"id,omitempty"` // of an event
 	Room    string    `json:"room,omitempty"`
+	User    string    `json:"user,omitempty"`
 	Text    string    `json:"text,omitempty"`
 	Key     string    `json:"key,omitempty"`   // of a message
 	Point   string    `json:"point,omitempty"` // a fail point, or a way for the store to fail
@@ -25,7 +26,7 @@ type line struct {
 
 // What the platform says.
 const (
-	lineEvent = "event" // ID, Room, Text, Time
+	lineEvent = "event" // ID, Room, User, Text, Time
 	lineSent  = "sent"  // N: the answer to a send
 	lineArm   = "arm"   // Point, N: block there at the N-th passing
 	lineFault = "fault" // Point: how the store fails; N: for how many milliseconds
