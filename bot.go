@@ -112,7 +112,7 @@ func New(cfg Config) (*Bot, error) {
 		b.log.Error(msg, "room", a.String(), "error", err)
 		b.storeFailed(err)
 	}
-	if b.durable {
+	if cfg.Brain != nil {
 		b.mailboxes.refill = b.refill
 	}
 	b.cancels = len(table.Match(&adapter.Event{Kind: adapter.KindClick, Click: &adapter.Click{Command: cancelCommand + "x"}}).Routes) > 0 &&
@@ -150,12 +150,7 @@ func (b *Bot) Run(ctx context.Context) error {
 	if err := errors.Join(b.loadQuestions(ctx), b.loadChoices(ctx)); err != nil {
 		return errors.Join(err, b.shut())
 	}
-	if b.durable {
-		if err := b.recover(ctx); err != nil {
-			return errors.Join(err, b.shut())
-		}
-	}
-	if err := b.recoverSends(ctx); err != nil { // a bot with Volatile events has them, too
+	if err := errors.Join(b.recover(ctx), b.recoverSends(ctx)); err != nil { // of a bot that is Volatile now, too
 		return errors.Join(err, b.shut())
 	}
 	b.background.Go(func() { b.sweep(sweeping) })

@@ -28,7 +28,8 @@ type Config struct {
 	// Brain keeps state, and makes the bot durable: accepted events survive the process. nil: a brain in memory that keeps
 	// nothing over a restart, which the log says once.
 	Brain *brain.Brain
-	// Volatile: do not store events even though there is a brain; accepted events are lost if the process dies.
+	// Volatile: do not store events even though there is a brain; accepted events are lost if the process dies. What an earlier
+	// process has stored is handled all the same.
 	Volatile bool
 
 	Logger *slog.Logger // default slog.Default()

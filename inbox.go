@@ -213,9 +213,6 @@ func (b *Bot) sweep(ctx context.Context) {
 		found := map[string]bool{}
 		works := b.sweepSends(ctx, suspects, found)
 		holds := b.mailboxes.holds()
-		if !b.durable {
-			holds = func(string) bool { return true }
-		}
 		for entry, err := range b.store.List(ctx, inboxPrefix) {
 			if err != nil {
 				if ctx.Err() == nil {
