@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -162,7 +161,9 @@ func shortened(s string) string {
 	return s
 }
 
-// Exec runs a program and waits for it. It never uses a shell: every [Arg] arrives as one argument, whatever it contains.
+// Exec runs a program and waits for it. It never uses a shell: every [Arg] arrives as one argument, whatever it contains. Where the
+// program is itself a shell or another well-known interpreter, a Value, DashValue or Option that it would run as code is refused,
+// also behind env, timeout, sudo, ssh or "docker exec".
 //
 // The program gets a process group of its own. When ctx ends, or Program.Line panics, the whole group is asked to end and,
 // after Program.Grace, ended. When Exec returns nothing of the group is left, also after a success: children that write on
@@ -206,7 +207,7 @@ func (p Program) prepare(r *Request) (*running, error) {
 		return nil, err
 	}
 	if i, ok := code(path, p.Args); ok {
-		return nil, fmt.Errorf("argument %d is a Value where the program takes code to run; give people's text as an argument of that code: sh -c 'echo \"$1\"' sh VALUE", i+1)
+		return nil, fmt.Errorf("argument %d is people's text where the program takes code to run; give it as an argument of that code (sh -c 'echo \"$1\"' sh VALUE) or as Input", i+1)
 	}
 	env, err := p.environment()
 	switch {
@@ -256,38 +257,6 @@ func lookUp(path string) (string, error) {
 		return "", errors.New("there is no such program in PATH; install it or give its absolute path")
 	}
 	return filepath.Abs(found)
-}
-
-// code finds an argument from people that a shell or an interpreter would run as a program.
-func code(path string, args []Arg) (int, bool) {
-	name := strings.TrimSuffix(strings.ToLower(filepath.Base(path)), ".exe")
-	name = strings.TrimRight(name, "0123456789.")
-	var options []string
-	switch name {
-	case "sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "busybox":
-		options = []string{"c"}
-	case "cmd":
-		options = []string{"/c", "/k"}
-	case "powershell", "pwsh":
-		options = []string{"c", "e"}
-	case "python", "perl", "ruby", "node", "php", "lua":
-		options = []string{"c", "e", "r", "p"}
-	default:
-		return 0, false
-	}
-	for i, a := range args[:max(len(args)-1, 0)] {
-		flag := strings.ToLower(a.text)
-		runs := slices.ContainsFunc(options, func(o string) bool {
-			if strings.HasPrefix(o, "/") {
-				return flag == o
-			}
-			return strings.HasPrefix(flag, "-") && !strings.HasPrefix(flag, "--") && strings.Contains(flag, o)
-		})
-		if runs && !a.value && args[i+1].value {
-			return i + 1, true
-		}
-	}
-	return 0, false
 }
 
 func (p Program) environment() ([]string, error) {

@@ -310,9 +310,32 @@ func TestExecRefusesCode(t *testing.T) {
 		{"/bin/sh", []handler.Arg{handler.Flag("-c"), handler.Flag(`echo "$1"`), handler.Flag("sh"), v}, false},
 		{"/bin/sh", []handler.Arg{handler.Flag("/no/such/script.sh"), v}, false},
 		{"/bin/echo", []handler.Arg{handler.Flag("-c"), v}, false},
+		{"env", []handler.Arg{handler.Flag("sh"), handler.Flag("-c"), v}, true},
+		{"env", []handler.Arg{handler.Flag("-S"), v}, true},
+		{"timeout", []handler.Arg{handler.Flag("5"), handler.Flag("/bin/sh"), handler.Flag("-c"), v}, true},
+		{"/no/docker", []handler.Arg{handler.Flag("exec"), handler.Flag("web"), handler.Flag("sh"), handler.Flag("-c"), v}, true},
+		{"/no/docker", []handler.Arg{handler.Flag("exec"), v, handler.Flag("sh"), handler.Flag("-c"), handler.Flag("date")}, false},
+		{"/no/apt-get", []handler.Arg{handler.Flag("install"), handler.Flag("awk"), v}, false},
+		{"/no/node", []handler.Arg{handler.Flag("--eval"), v}, true},
+		{"/no/node", []handler.Arg{handler.Option("--eval", "1")}, true},
+		{"/no/node", []handler.Arg{handler.Flag("/no/script.js"), v}, false},
+		{"/no/gawk", []handler.Arg{v}, true},
+		{"/no/gawk", []handler.Arg{handler.Flag("-v"), handler.Value("x=1"), handler.Flag("{print x}"), v}, false},
+		{"/no/gawk", []handler.Arg{handler.Flag("-v"), handler.Value("x=1"), v}, true},
+		{"/no/gawk", []handler.Arg{handler.Flag("-F"), handler.Flag(":"), v}, true},
+		{"/no/gawk", []handler.Arg{handler.Flag("-f"), handler.Flag("/no/script.awk"), v}, false},
+		{"timeout", []handler.Arg{handler.Flag("5"), handler.Flag("awk"), v}, true},
+		{"/no/sed", []handler.Arg{v}, true},
+		{"/no/sed", []handler.Arg{handler.Flag("-n"), handler.Flag("-e"), v}, true},
+		{"/no/sed", []handler.Arg{handler.Flag("-n"), handler.Flag("-e"), handler.Flag("1p"), v}, false},
+		{"/no/sed", []handler.Arg{handler.Flag("-n"), handler.Flag("1p"), handler.Flag("--"), v}, false},
+		{"/no/ssh", []handler.Arg{handler.Flag("-p"), handler.Value(22), v}, false},
+		{"/no/ssh", []handler.Arg{v, handler.Flag("uptime")}, false},
+		{"/no/ssh", []handler.Arg{handler.Flag("web1"), handler.Flag("systemctl"), handler.Flag("restart"), v}, true},
+		{"/no/su", []handler.Arg{handler.Flag("deploy"), handler.Flag("-c"), v}, true},
 	} {
 		_, err := handler.Exec(t.Context(), nil, handler.Program{Path: c.path, Args: c.args})
-		refused := err != nil && strings.Contains(err.Error(), "is a Value where the program takes code to run")
+		refused := err != nil && strings.Contains(err.Error(), "where the program takes code to run")
 		require.Equal(t, c.want, refused, "%s %v: %v", c.path, c.args, err)
 	}
 	res, err := handler.Exec(t.Context(), nil, handler.Program{Path: "sh", Args: []handler.Arg{handler.Flag("-c"), handler.Flag(`printf %s "$1"`), handler.Flag("sh"), handler.Value("$(id); `id`")}})

@@ -13,7 +13,7 @@
 // nothing when that fails.
 //
 //	off, err := admin.NewSwitch(admin.SwitchConfig{Brain: state.Namespace("admin")})
-//	rt.Use(off.Enforce)
+//	rt.Use(g.Enforce, off.Enforce) // behind the guard: who may not run something is not told why it is off
 //	routes, err := admin.New(admin.Config{Bot: admin.Of(func() *starling.Bot { return bot }), Switch: off, Backup: state, May: mayAdmin})
 //	rt.Mount("admin", routes)
 //

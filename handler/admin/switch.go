@@ -83,14 +83,19 @@ func (s *Switch) Enforce(next handler.Handler) handler.Handler {
 			return next.Handle(ctx, r)
 		}
 		off, err := s.Off(ctx)
-		if err != nil {
-			return fmt.Errorf("admin: nobody knows whether %s is switched off: %w", r.Route.ID, err)
-		}
 		o, isOff := off[r.Route.ID]
+		overheard := r.Route.Kind() == "hear" || r.Route.Kind() == "on" // nobody asked, and nobody is answered
 		switch {
+		case err != nil:
+			err = fmt.Errorf("admin: nobody knows whether %s is switched off: %w", r.Route.ID, err)
+			if overheard {
+				r.Log().Warn("a route is refused", "error", err)
+				return handler.Refused("whether the route is switched off is not known")
+			}
+			return &handler.UserError{Text: adapter.Format("I cannot look up now whether **%s** is switched off, so the answer is no. Try again in a while. My log has it under %s.", r.Route.ID, r.CorrelationID()), Err: err}
 		case !isOff:
 			return next.Handle(ctx, r)
-		case r.Route.Kind() == "hear" || r.Route.Kind() == "on":
+		case overheard:
 			return handler.Refused("the route is switched off")
 		}
 		return o.refuse(r.Route.ID)

@@ -42,7 +42,7 @@ type Config struct {
 // The bounds.
 const (
 	maxRecord  = 128 << 10 // bytes of one stored record
-	maxError   = 4 << 10   // bytes of Record.Error
+	maxError   = 4 << 10   // bytes of Record.Error, and of Record.Reason
 	maxTyped   = 6 << 10   // bytes of Record.Command, and of all Record.Args
 	minTyped   = 64        // bytes of each of Args
 	maxName    = 256       // bytes of Record.Who.Name
@@ -139,9 +139,6 @@ func (l *Log) Append(ctx context.Context, r Record) error {
 	if r.Phase == "" {
 		return errors.New("audit: append: the record has no phase")
 	}
-	if len(r.Error) > maxError {
-		r.Error = strings.ToValidUTF8(r.Error[:maxError], "") + fmt.Sprintf("... (%d bytes)", len(r.Error))
-	}
 	r.bound()
 	req := &request{rec: r, done: make(chan error, 1)}
 	if err := l.enqueue(ctx, req); err != nil {
@@ -157,7 +154,7 @@ func (l *Log) Append(ctx context.Context, r Record) error {
 
 // bound cuts what people have typed, so that nobody can make a record too large to be written. JSON makes at most 6 bytes of one.
 func (r *Record) bound() {
-	r.Command, r.Who.Name = short(r.Command, maxTyped), short(r.Who.Name, maxName)
+	r.Command, r.Who.Name, r.Error, r.Reason = short(r.Command, maxTyped), short(r.Who.Name, maxName), cut(r.Error), cut(r.Reason)
 	left := maxTyped
 	var args map[string]string
 	for _, name := range slices.Sorted(maps.Keys(r.Args)) {
@@ -177,6 +174,14 @@ func short(s string, most int) string {
 		return s
 	}
 	return strings.ToValidUTF8(s[:most], "") + fmt.Sprintf("... (%d bytes, sha256 %x)", len(s), sha256.Sum256([]byte(s)))
+}
+
+// cut cuts an explanation and says how much it was.
+func cut(s string) string {
+	if len(s) <= maxError {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxError], "") + fmt.Sprintf("... (%d bytes)", len(s))
 }
 
 func (l *Log) enqueue(ctx context.Context, req *request) error {

@@ -77,7 +77,8 @@ func (l *Log) decode(e brain.Entry) (Record, error) {
 }
 
 // Latest iterates over the records of all chains, the newest first. It reads as few as the filter needs, one at a time.
-// Errors are as in [Log.Records]; a chain goes on behind a record that is missing or does not verify.
+// Errors are as in [Log.Records]; a chain goes on behind a record that is missing or does not verify, and one whose head does not
+// verify is an error with a Record that has only Writer.
 func (l *Log) Latest(ctx context.Context, f Filter) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		var ends byTime
@@ -88,7 +89,7 @@ func (l *Log) Latest(ctx context.Context, f Filter) iter.Seq2[Record, error] {
 			}
 			var h head
 			if err := l.ring.open(kindHead, e.Value, &h); err != nil {
-				if !yield(Record{Writer: h.Writer}, fmt.Errorf("audit: %q: %w", e.Key, err)) {
+				if !yield(Record{Writer: strings.TrimPrefix(e.Key, l.prefix(headPrefix))}, fmt.Errorf("audit: the head of a chain, %q, does not verify: %w", e.Key, err)) {
 					return
 				}
 				continue

@@ -53,6 +53,7 @@ type Record struct {
 	Rule        string            `json:"rule,omitempty"` // which rule decided
 	Approvers   []Person          `json:"approvers,omitempty"`
 	Outcome     string            `json:"outcome,omitempty"`
+	Reason      string            `json:"reason,omitempty"` // why an approval was passed over, as it was said; cut as Error is
 	Duration    time.Duration     `json:"duration_ns,omitempty"`
 	Error       string            `json:"error,omitempty"` // cut at 4 KiB
 

@@ -82,7 +82,7 @@ func (c commands) show(ctx context.Context, r *handler.Request, a shown) error {
 	n := 0
 	for rec, err := range c.log.Latest(ctx, f) {
 		switch {
-		case err != nil && rec.Seq == 0:
+		case err != nil && rec.Writer == "":
 			return err
 		case err != nil:
 			b.WriteString(adapter.Format("\n**%s**", err.Error()))
@@ -131,13 +131,18 @@ func line(rec Record) string {
 	}
 	add("", rec.Decision)
 	add("by rule ", rec.Rule)
+	by := "approved by "
+	if rec.Decision == "overridden" {
+		by = "passed over by "
+	}
 	for _, p := range rec.Approvers {
-		add("approved by ", strings.TrimSpace(p.Name+" ("+p.Key+")"))
+		add(by, strings.TrimSpace(p.Name+" ("+p.Key+")"))
 	}
 	add("", rec.Outcome)
 	if rec.Duration != 0 {
 		add("after ", rec.Duration.Round(time.Millisecond).String())
 	}
+	add("because: ", rec.Reason)
 	add("error: ", rec.Error)
 	add("id ", rec.Correlation)
 	return b.String()

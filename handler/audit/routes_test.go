@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/starlingbot/starling"
+	"github.com/starlingbot/starling/brain"
 	"github.com/starlingbot/starling/brain/memory"
 	"github.com/starlingbot/starling/handler"
 	"github.com/starlingbot/starling/handler/audit"
@@ -78,6 +79,59 @@ func TestRoutes(t *testing.T) {
 		alice.Say("@alice", "audit export")
 		require.Len(t, b.ExpectMatch("@alice", `28 records\. Not all could be read: audit: record 3 of .* See .audit verify.\.`).Files, 1)
 	})
+}
+
+// Who can write to the brain and damages the head of one chain does not take the others from who looks.
+func TestADamagedHeadHidesNothingElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, l := interleaved(t, 10)
+		defer closed(t, l)
+		var e brain.Entry
+		for _, key := range under(t, m, "audit/head/") { // that of a process that has ended
+			h, err := m.Get(ctx, key)
+			require.NoError(t, err)
+			if strings.Contains(string(h.Value), `"closed":true`) {
+				e = h
+			}
+		}
+		key := e.Key
+		require.NotEmpty(t, key)
+		e.Value[20] ^= 1
+		put(t, m, key, e.Value)
+		rt := handler.NewRouter()
+		audit.Routes(rt, l, handler.Policy{})
+		b := testutil.Start(t, starling.Config{Router: rt})
+		b.User("alice").Say("@alice", "audit")
+		text := b.ExpectMatch("@alice", `(?s).*`).Text
+		require.Len(t, strings.Split(text, "\n"), 6, "the damage, and the five of the other chain")
+		require.Contains(t, text, `audit: the head of a chain, "`+key+`", does not verify: its hash is wrong: it was changed`)
+		require.Equal(t, 5, strings.Count(text, "in test/C1"))
+		for rec, err := range l.Latest(ctx, audit.Filter{}) {
+			if err != nil {
+				require.Equal(t, strings.TrimPrefix(key, "audit/head/"), rec.Writer)
+				require.Zero(t, rec.Seq)
+			}
+		}
+	})
+}
+
+// A reason is shown as one, and not as something that went wrong.
+func TestReason(t *testing.T) {
+	m := memory.New()
+	l := open(t, m)
+	defer closed(t, l)
+	rec := record(1)
+	rec.Reason = "the site is down " + strings.Repeat("x", 5000)
+	rec.Decision, rec.Approvers = "overridden", []audit.Person{{Key: "test/T1/U3", Name: "carol"}}
+	require.NoError(t, l.Append(ctx, rec))
+	rt := handler.NewRouter()
+	audit.Routes(rt, l, handler.Policy{})
+	b := testutil.Start(t, starling.Config{Router: rt})
+	b.User("alice").Say("@alice", "audit")
+	text := b.ExpectMatch("@alice", `because: the site is down x+`).Text
+	require.NotContains(t, text, "error")
+	require.Contains(t, text, "x... (5017 bytes)")
+	require.Contains(t, text, "overridden by rule role deployer passed over by carol (test/T1/U3)", "she has not approved it")
 }
 
 // The policy is the caller's, on every command.

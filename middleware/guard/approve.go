@@ -24,7 +24,7 @@ const maxLine = 600
 
 // askApproval puts a command to others.
 func (g *Guard) askApproval(ctx context.Context, r *handler.Request, in *handler.Intent, factor string) error {
-	if n := adapter.UnitUTF16.Len(in.Line); n > maxLine {
+	if tooLong(in) {
 		return g.deny(ctx, r, in, verdict{rule: "approval", why: whyLong})
 	}
 	holder := r.Holder(permit.Proof{})
@@ -35,7 +35,11 @@ func (g *Guard) askApproval(ctx context.Context, r *handler.Request, in *handler
 	if err != nil {
 		return g.deny(ctx, r, in, verdict{rule: "approval", why: whyStore, err: err})
 	}
-	if other := same(all, h); other != nil {
+	other, err := same(ctx, r, all, h)
+	if err != nil {
+		return err
+	}
+	if other != nil {
 		return handler.UserErrorf("%s: that waits for consent already, as %s.", r.Event.User, other.ID)
 	}
 	again, err := holder.Hold(ctx, r, h)
@@ -60,14 +64,25 @@ func (g *Guard) askApproval(ctx context.Context, r *handler.Request, in *handler
 	return refused(handler.HeldApproval)
 }
 
-// same gives the request of another delivery for the very same thing that waits already; nil if there is none.
-func same(all []*handler.Held, h *handler.Held) *handler.Held {
+// tooLong tells whether a line cannot be put to others.
+func tooLong(in *handler.Intent) bool { return adapter.UnitUTF16.Len(in.Line) > maxLine }
+
+// same gives the request of another delivery for the very same thing that waits already; nil if there is none. One that can run
+// no more, since its secrets are gone, is in nobody's way: it is forgotten.
+func same(ctx context.Context, r *handler.Request, all []*handler.Held, h *handler.Held) (*handler.Held, error) {
 	for _, other := range all {
-		if other.Kind == h.Kind && other.Hash == h.Hash && other.Delivery != h.Delivery && other.Expires.After(h.Since) {
-			return other
+		if other.Kind != h.Kind || other.Hash != h.Hash || other.Delivery == h.Delivery || !other.Expires.After(h.Since) {
+			continue
+		}
+		if !other.Lost {
+			return other, nil
+		}
+		err := r.Holder(permit.Proof{}).DropHeld(ctx, r, other, handler.Decision{Text: "I was restarted and do not keep secrets. It was said again since."})
+		if err != nil && !errors.Is(err, brain.ErrConflict) {
+			return nil, err
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // put posts a request where others see it.

@@ -1,9 +1,12 @@
 package guard_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -295,7 +298,7 @@ func TestOverride(t *testing.T) {
 	require.Contains(t, w.recorded(), "before bob deploy: overridden ")
 	for _, r := range w.records() {
 		if r.Phase == "breakglass" {
-			require.Equal(t, "the site is down", r.Error)
+			require.Equal(t, "the site is down", r.Reason)
 		}
 	}
 }
@@ -321,6 +324,41 @@ func TestOverrideAsksForTheRoleItself(t *testing.T) {
 	w.ExpectMatch("#ops", "without the consent it needs")
 	w.Expect("#ops", "@bob: the consent for that no longer counts: it needs 1 other person with the role sre. Say it again.")
 	require.Zero(t, w.ran.Load())
+}
+
+// What was decided and cannot be recorded is told to the log: of an approval, a denial, a wrong code and the end of a request's time.
+func TestUnrecordedIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ends bytes.Buffer
+		w := newWorld(t, options{guard: func(c *guard.Config) { c.Logger = slog.New(slog.NewTextHandler(&ends, nil)) }})
+		ask := func() string {
+			t.Helper()
+			w.book.break_(nil)
+			w.User("bob").Say("#ops", "starling deploy api to prod")
+			id, _ := w.request("#ops")
+			w.book.break_(errors.New("disk full"))
+			return id
+		}
+		logged := func(want string) {
+			t.Helper()
+			w.Idle()
+			require.Regexp(t, `msg="what was decided could not be audited".* `+want+`.*disk full`, w.Log())
+		}
+		id := ask()
+		w.User("carol").Say("#dev", "starling approve "+id)
+		logged("phase=approved decision=approved request=" + id + " by=chat//u-carol")
+		w.Expect("#ops", "deployed api to prod")
+		id = ask()
+		w.User("carol").Say("#dev", "starling deny "+id)
+		logged("phase=denied decision=denied request=" + id + " by=chat//u-carol")
+		w.Expect("#ops", "@carol denied "+id+" of @bob.")
+		w.User("bob").Direct("code 000000")
+		logged("phase=denied decision=denied request=\"\" by=chat//u-bob")
+		id = ask()
+		time.Sleep(time.Hour + time.Minute)
+		w.Idle()
+		require.Regexp(t, `msg="what was decided could not be audited" phase=denied decision=expired request=`+id+` .*disk full`, ends.String())
+	})
 }
 
 func TestNoOverrideUnlessTheOwnerWants(t *testing.T) {

@@ -99,6 +99,9 @@ func (g *Guard) code(ctx context.Context, r *handler.Request, secret handler.Sec
 	}
 	c, err := handler.Once(ctx, r, "verify", func(ctx context.Context) (coded, error) {
 		c := pick(waitFactor(all, u), id)
+		if c.Unsure == "" {
+			c.Unsure = g.without(ctx, r)
+		}
 		if c.Unsure != "" {
 			return c, nil
 		}
@@ -109,7 +112,7 @@ func (g *Guard) code(ctx context.Context, r *handler.Request, secret handler.Sec
 			Phase: audit.PhaseDenied, Delivery: r.Delivery, Correlation: r.CorrelationID(), Who: audit.PersonOf(u), Room: r.Event.Address(), Route: r.Route.ID,
 			Decision: "denied", Rule: "factor " + g.cfg.Factor.Name(), Error: err.Error(),
 		}
-		g.note(ctx, rec)
+		g.note(ctx, r.Log(), rec)
 		return &handler.UserError{Text: adapter.Format("%s: that code does not count: it is wrong, too old, or was used. After several wrong ones none counts for a while.", u), Err: err}
 	}
 	if c.Unsure != "" {
@@ -143,6 +146,20 @@ func (g *Guard) code(ctx context.Context, r *handler.Request, secret handler.Sec
 		text += adapter.Format("\n- `%s`", short(w.Line))
 	}
 	return r.Reply(ctx, "%s", adapter.Markup(text))
+}
+
+// without says why no code of who said r can count: "" where one can.
+func (g *Guard) without(ctx context.Context, r *handler.Request) string {
+	u := r.Event.User
+	enrolled, err := g.enrolled(ctx, u)
+	switch {
+	case err != nil:
+		r.Log().Warn("a code cannot be judged: whether there is a second factor is not known", "error", err)
+		return adapter.Format("%s: I cannot look up now whether you have a second factor, and have not tried the code. Try again in a while. My log has it under %s.", u, r.CorrelationID())
+	case !enrolled:
+		return adapter.Format("%s: you have no second factor, so no code counts. Set one up first: help says how.", u)
+	}
+	return ""
 }
 
 // given is what the record of a delivery says of a command that waited for a second factor.
@@ -184,6 +201,6 @@ func (g *Guard) dropFactor(ctx context.Context, r *handler.Request, id string) e
 		}
 		return err
 	}
-	g.note(ctx, rec)
+	g.note(ctx, r.Log(), rec)
 	return nil
 }

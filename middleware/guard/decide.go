@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -32,7 +33,7 @@ func (g *Guard) check(ctx context.Context, ev *adapter.Event, in *handler.Intent
 	case in.Policy.Dangerous && g.cfg.Audit == nil:
 		return verdict{rule: "audit", why: whyAudit, err: errors.New("guard: it is Dangerous, and Config.Audit is nil")}
 	case in.Policy.Elevate > 0 && g.cfg.Factor == nil:
-		return verdict{rule: "factor", why: whyFactor, err: errors.New("guard: it asks for a second factor, and Config.Factor is nil")}
+		return verdict{rule: "factor", why: whyNoFactor, err: errors.New("guard: it asks for a second factor, and Config.Factor is nil")}
 	}
 	return yes
 }
@@ -166,13 +167,18 @@ func (v *verdict) text(r *handler.Request) string {
 	case whyRoles, whyStore:
 		return adapter.Format("I cannot look up now who may do that, so the answer is no. Try again in a while. My log has it under %s.", r.CorrelationID())
 	case whyPlace:
-		return "that does not work in this room."
+		if len(v.need) == 0 {
+			return "that works nowhere: its rules have no room in common. Tell who runs me."
+		}
+		return adapter.Format("that does not work in this room, but in %s.", adapter.Markup(rooms(v.need, r.Event.Adapter)))
 	case whyDirect:
 		return "that works only in private. Say it to me there."
 	case whyAudit:
 		return adapter.Format("that runs only when it can be recorded, and it cannot now. My log has it under %s.", r.CorrelationID())
 	case whyFactor:
 		return "that needs a second factor, and you have none. Set one up first: help says how."
+	case whyNoFactor:
+		return adapter.Format("that needs a second factor, and I know none. Tell who runs me. My log has it under %s.", r.CorrelationID())
 	case whyChanged:
 		return "that is no longer what was agreed to: the rules or the arguments have changed since. Say it again."
 	case whyLong:
@@ -183,6 +189,26 @@ func (v *verdict) text(r *handler.Request) string {
 		return adapter.Format("the consent for that no longer counts: it needs %s. Say it again.", strings.Join(v.need, ", "))
 	}
 	return adapter.Format("I could not find out what that asks for, so the answer is no. My log has it under %s.", r.CorrelationID())
+}
+
+// maxRooms is how many rooms a refusal names.
+const maxRooms = 5
+
+// rooms names rooms of a policy, those of one adapter as links.
+func rooms(list []string, on string) string {
+	var out []string
+	for i, room := range list {
+		if i == maxRooms {
+			out = append(out, number(len(list)-i, "other room"))
+			break
+		}
+		if id, here := strings.CutPrefix(room, on+"/"); here {
+			out = append(out, adapter.Format("%s", adapter.Room{ID: id}))
+		} else {
+			out = append(out, adapter.Format("%s", room))
+		}
+	}
+	return strings.Join(out, " or ")
 }
 
 // record begins an audit record.
@@ -212,9 +238,20 @@ func (g *Guard) append(ctx context.Context, rec audit.Record) error {
 	return g.cfg.Audit.Append(ctx, rec)
 }
 
-// note appends a record of something that has happened already; a failure is in the audit log's own counters and the next
-// append's error.
-func (g *Guard) note(ctx context.Context, rec audit.Record) { _ = g.append(ctx, rec) }
+// note appends a record of something that has happened already: a failure undoes nothing, and the log tells.
+func (g *Guard) note(ctx context.Context, log *slog.Logger, rec audit.Record) {
+	if err := g.append(ctx, rec); err != nil {
+		log.Error("what was decided could not be audited", "phase", string(rec.Phase), "decision", rec.Decision, "request", rec.Outcome, "by", rec.Who.Key, "error", err)
+	}
+}
+
+// ruling says how a command came to run.
+func ruling(in *handler.Intent) string {
+	if in.Override != nil {
+		return "overridden"
+	}
+	return "allowed"
+}
 
 // before writes that a command is about to run.
 func (g *Guard) before(ctx context.Context, r *handler.Request, in *handler.Intent) error {
@@ -222,10 +259,7 @@ func (g *Guard) before(ctx context.Context, r *handler.Request, in *handler.Inte
 		return nil
 	}
 	rec := record(r, in, audit.PhaseBefore)
-	rec.Decision = "allowed"
-	if in.Override != nil {
-		rec.Decision = "overridden"
-	}
+	rec.Decision = ruling(in)
 	return g.append(ctx, rec)
 }
 
@@ -235,7 +269,7 @@ func (g *Guard) after(ctx context.Context, r *handler.Request, p *pass, err erro
 		return
 	}
 	rec := record(r, p.intent, audit.PhaseAfter)
-	rec.Decision, rec.Duration, rec.Outcome = "allowed", time.Since(p.begun), "done"
+	rec.Decision, rec.Duration, rec.Outcome = ruling(p.intent), time.Since(p.begun), "done"
 	var user *handler.UserError
 	var refused *handler.RefusedError
 	var retry *handler.RetryError

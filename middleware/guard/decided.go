@@ -57,7 +57,7 @@ func (g *Guard) finish(ctx context.Context, r *handler.Request, d handler.Decisi
 		return fmt.Errorf("guard: what was decided cannot be read: %w", err)
 	}
 	if m.Record != nil {
-		g.note(ctx, *m.Record)
+		g.note(ctx, r.Log(), *m.Record)
 	}
 	for _, said := range m.There {
 		if _, err := r.Send(ctx, &said); err != nil {

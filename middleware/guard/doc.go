@@ -37,7 +37,8 @@
 // the asker's role, the approvers' roles, and that rules and arguments are still those that were agreed to.
 //
 // Break-glass (Config.BreakGlass) is for one person alone, who may be the one who asked: what holds it is the role, a reason that is
-// on record before anything happens, and the announcement. A rule on the route guard/override may ask for a second factor, too.
+// on record before anything happens, and the announcement: where it is said, where the command was, and in Config.Room. Where all of
+// that is private it is refused. A rule on the route guard/override may ask for a second factor, too.
 //
 // # Second factors
 //

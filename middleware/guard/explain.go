@@ -65,7 +65,8 @@ func (g *Guard) explain(ctx context.Context, r *handler.Request, u adapter.User,
 	if sets := in.Policy.RoleSets(); len(sets) > 0 {
 		held, err := g.rolesOf(ctx, u, false)
 		if err != nil {
-			add("role", roles.Refuses, "roles cannot be read now: "+err.Error())
+			r.Log().Warn("the roles of somebody are not known", "error", err)
+			add("role", roles.Refuses, "roles cannot be read now; my log has it under "+r.CorrelationID())
 			return steps, false
 		}
 		for _, set := range sets {
@@ -93,17 +94,38 @@ func (g *Guard) explain(ctx context.Context, r *handler.Request, u adapter.User,
 	if !v.ok {
 		waits = roles.Skips
 	}
+	refuse := func(rule, detail string) {
+		add(rule, roles.Refuses, detail)
+		v.ok, waits = false, roles.Skips
+	}
 	if p.Confirm != "" {
 		add("confirmation", waits, adapter.PlainText(adapter.Data(p.Confirm)))
 	}
 	if in.Policy.Elevate > 0 && v.rule != "factor" {
-		verdict := waits
-		if ok, err := g.elevated(ctx, u, in.Policy.Elevate); err == nil && ok && v.ok {
-			verdict = roles.Allows
+		detail := "at most " + in.Policy.Elevate.String() + " old"
+		given, enrolled, err := false, true, error(nil)
+		if v.ok { // what follows a refusal is not asked
+			if given, err = g.elevated(ctx, u, in.Policy.Elevate); err == nil && !given {
+				enrolled, err = g.enrolled(ctx, u)
+			}
 		}
-		add("second factor", verdict, "at most "+in.Policy.Elevate.String()+" old")
+		switch {
+		case err != nil:
+			r.Log().Warn("it is not known whether somebody has given a second factor", "error", err)
+			refuse("second factor", detail+"; it cannot be looked up now; my log has it under "+r.CorrelationID())
+		case !enrolled:
+			refuse("second factor", detail+"; there is none, and it has to be set up first")
+		case given:
+			add("second factor", roles.Allows, detail)
+		default:
+			add("second factor", waits, detail)
+		}
 	}
 	for _, c := range in.Policy.AllConsents() {
+		if v.ok && tooLong(in) {
+			refuse("approval", c.String()+"; the line is too long to be shown to them whole")
+			continue
+		}
 		add("approval", waits, c.String())
 	}
 	if in.Policy.Dangerous {

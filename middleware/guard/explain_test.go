@@ -74,6 +74,67 @@ func TestExplain(t *testing.T) {
 	require.Empty(t, held(t, w.store))
 }
 
+// why says "may" of what is refused all the same: whoever has no second factor, a line that is too long to be put to others, and
+// what cannot be looked up.
+func TestAttackWhyOfWhatCannotBeGiven(t *testing.T) {
+	var steps []roles.Step
+	var allowed bool
+	w := newWorld(t, options{
+		deploy: func(c *handler.Command[deployArgs]) {
+			c.When = func(a deployArgs) handler.Policy {
+				if a.Env == "prod" {
+					return handler.Policy{Approvals: 1}
+				}
+				return handler.Policy{Elevate: time.Minute, Dangerous: true}
+			}
+		},
+		routes: func(w *world, rt *handler.Router) {
+			rt.Respond("judge (?P<line>.*)", func(ctx context.Context, r *handler.Request) (err error) {
+				steps, allowed, err = w.guard.Explain(ctx, r, r.Event.User, r.Arg("line"))
+				return err
+			})
+		},
+	})
+	judge := func(line string) {
+		t.Helper()
+		w.User("bob").Say("#ops", "starling judge "+line)
+		w.Idle()
+	}
+	audited := func(v roles.Verdict) roles.Step {
+		return roles.Step{Rule: "audit", Verdict: v, Detail: "runs only when it can be recorded"}
+	}
+	judge("deploy api")
+	require.True(t, allowed)
+	require.Equal(t, []roles.Step{{Rule: "second factor", Verdict: roles.Asks, Detail: "at most 1m0s old"}, audited(roles.Asks)}, steps[3:])
+	w.codes.none = map[string]bool{key("bob"): true}
+	judge("deploy api")
+	require.False(t, allowed)
+	require.Equal(t, []roles.Step{{Rule: "second factor", Verdict: roles.Refuses, Detail: "at most 1m0s old; there is none, and it has to be set up first"}, audited(roles.Skips)}, steps[3:])
+	w.codes.none, w.codes.fail = nil, errors.New("down")
+	judge("deploy api")
+	require.False(t, allowed)
+	require.Equal(t, roles.Refuses, steps[3].Verdict)
+	require.Regexp(t, `^at most 1m0s old; it cannot be looked up now; my log has it under \w{8}$`, steps[3].Detail)
+	require.Contains(t, w.Log(), "down")
+	w.codes.fail = nil
+	w.people.break_(errors.New("ldap://secret-host is down"))
+	judge("deploy api")
+	require.False(t, allowed)
+	require.Regexp(t, `^roles cannot be read now; my log has it under \w{8}$`, steps[len(steps)-1].Detail, "and not what went wrong")
+	require.Contains(t, w.Log(), "secret-host")
+	w.people.break_(nil)
+	judge("deploy api to prod --note " + strings.Repeat("x", 600))
+	require.False(t, allowed)
+	require.Equal(t, []roles.Step{{Rule: "approval", Verdict: roles.Refuses, Detail: "1 other person; the line is too long to be shown to them whole"}}, steps[3:])
+	judge("deploy api to prod")
+	require.True(t, allowed)
+	require.Equal(t, []roles.Step{{Rule: "approval", Verdict: roles.Asks, Detail: "1 other person"}}, steps[3:])
+	require.Zero(t, w.ran.Load())
+	for _, line := range w.recorded() {
+		require.NotContains(t, line, " deploy: ", "nothing was decided")
+	}
+}
+
 // why says "may" of a route that somebody has switched off, which is refused.
 func TestAttackWhyOfWhatIsOff(t *testing.T) {
 	var down atomic.Bool

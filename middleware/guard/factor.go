@@ -65,7 +65,10 @@ func (g *Guard) askFactor(ctx context.Context, r *handler.Request, in *handler.I
 	if err != nil {
 		return g.deny(ctx, r, in, verdict{rule: "factor", why: whyStore, err: err})
 	}
-	other := same(all, h)
+	other, err := same(ctx, r, all, h)
+	if err != nil {
+		return err
+	}
 	if other == nil { // else it was said twice, and runs once
 		again, err := holder.Hold(ctx, r, h)
 		if err != nil {
@@ -94,7 +97,7 @@ func (g *Guard) askFactor(ctx context.Context, r *handler.Request, in *handler.I
 	}
 	rec := record(r, in, audit.PhaseAsked)
 	rec.Outcome = "second factor"
-	g.note(ctx, rec)
+	g.note(ctx, r.Log(), rec)
 	if r.Event.Room.Kind != adapter.RoomDirect && addressed(r) {
 		if err := r.Reply(ctx, "%s: I have asked you for your second factor in private.", u); err != nil {
 			return err

@@ -16,6 +16,7 @@ import (
 	"github.com/starlingbot/starling/brain"
 	"github.com/starlingbot/starling/brain/memory"
 	"github.com/starlingbot/starling/handler"
+	"github.com/starlingbot/starling/middleware/guard"
 	"github.com/starlingbot/starling/testutil"
 )
 
@@ -117,6 +118,32 @@ func TestSecondFactorFails(t *testing.T) {
 	}
 }
 
+// Where the bot knows no second factor, and arguments ask for one, it is not the asker who lacks it.
+func TestNoFactorInTheBot(t *testing.T) {
+	w := newWorld(t, options{guard: func(c *guard.Config) { c.Factor = nil }, deploy: func(c *handler.Command[deployArgs]) {
+		c.When = func(deployArgs) handler.Policy { return handler.Policy{Elevate: time.Minute} }
+	}})
+	w.User("bob").Say("#ops", "starling deploy api")
+	w.ExpectMatch("#ops", `^@bob: that needs a second factor, and I know none. Tell who runs me. My log has it under \w{8}\.$`)
+	require.Zero(t, w.ran.Load())
+	require.Equal(t, []string{"denied bob deploy: denied "}, w.recorded())
+}
+
+// Who has no second factor is told so, and not that the code is wrong; and a code is not tried when that cannot be looked up.
+func TestCodeOfWhoHasNone(t *testing.T) {
+	w := newWorld(t, options{deploy: elevated})
+	w.codes.none = map[string]bool{key("bob"): true}
+	w.User("bob").Direct("code 123456")
+	w.Expect("@bob", "@bob: you have no second factor, so no code counts. Set one up first: help says how.")
+	w.codes.none, w.codes.fail = nil, errors.New("down")
+	w.User("bob").Direct("code 123456")
+	w.ExpectMatch("@bob", `^@bob: I cannot look up now whether you have a second factor, and have not tried the code. Try again in a while. My log has it under \w{8}\.$`)
+	require.Contains(t, w.Log(), "down")
+	w.codes.fail = nil
+	w.User("bob").Direct("code 123456")
+	w.Expect("@bob", "That is right. Nothing waits for it; say now what needs it.")
+}
+
 // T20: where the bot cannot talk to somebody in private it asks for no code, and says nothing of it to the room.
 func TestNoPrivateRoomNoFactor(t *testing.T) {
 	w := newWorld(t, options{deploy: elevated, chat: testutil.ChatConfig{Bare: true}})
@@ -125,6 +152,14 @@ func TestNoPrivateRoomNoFactor(t *testing.T) {
 	w.ExpectSilence()
 	require.Zero(t, w.ran.Load())
 	w.Idle()
+	public := 0
+	for _, p := range w.Chat.Posts("#ops") {
+		if strings.Contains(p.Text, "say \"code\"") {
+			public++
+		}
+	}
+	require.Zero(t, public)
+	t.Logf("T20: nobody can be asked in private: %d public posts that ask for a code", public)
 	for e, err := range w.store.List(ctx, "_/held/") {
 		t.Errorf("what nobody can answer is kept: %s (%v)", e.Key, err)
 	}
@@ -309,6 +344,7 @@ func TestKilledAfterTheCode(t *testing.T) {
 // T36: a code that was said at a time far from ours is not tried, and a second factor that was given on another clock counts only
 // while that can be right.
 func TestClocks(t *testing.T) {
+	far, early := 0, 0
 	for _, off := range []time.Duration{-9 * time.Minute, -6 * time.Minute, -4 * time.Minute, 0, 4 * time.Minute, 6 * time.Minute, 10 * time.Minute} {
 		t.Run(fmt.Sprint("code ", off), func(t *testing.T) {
 			w := newWorld(t, options{deploy: elevated})
@@ -322,6 +358,7 @@ func TestClocks(t *testing.T) {
 				w.ExpectSilence()
 				require.Zero(t, w.ran.Load())
 				require.Empty(t, w.codes.used, "it was not tried")
+				far++
 			}
 			if off.Abs() > 5*time.Minute {
 				bob.Direct("code 123456") // the clock was set
@@ -339,7 +376,10 @@ func TestClocks(t *testing.T) {
 				w.Expect("#ops", "deployed api to staging")
 			} else {
 				w.Expect("#ops", "@bob: I have asked you for your second factor in private.")
+				early += int(w.ran.Load())
 			}
 		})
 	}
+	require.Zero(t, early)
+	t.Logf("T36: %d codes said over 5 min off: 0 tried; %d commands ran on a factor of a time that cannot be", far, early)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -65,7 +66,8 @@ type Config struct {
 	Person func(ctx context.Context, userKey string) (now, lately []string, err error)
 	// ApprovalsFor is how long a request waits for consent, and how long consent lasts until the command begins; default 1 h.
 	ApprovalsFor time.Duration
-	// Room is where requests are put to others that were made in private. Zero: they are not, and "pending" lists them.
+	// Room is where requests are put to others that were made in private, and where an override is announced. Zero: they are not
+	// put to others, "pending" lists them, and they are not passed over in private.
 	Room adapter.Address
 	// BreakGlass is the role that may pass an approval over ("override ID because REASON"), which is announced and audited.
 	// Empty: nobody may.
@@ -74,6 +76,9 @@ type Config struct {
 	Obstacles []Obstacle
 	// Silent: who may not do something is not told so.
 	Silent bool
+	// Logger is told when it cannot be recorded that a request's time was over. All else is told to the request's own. nil is
+	// slog.Default.
+	Logger *slog.Logger
 }
 
 // Guard decides who may do what. Its methods may be called concurrently.
@@ -122,6 +127,9 @@ func New(cfg Config) (*Guard, error) {
 	if cfg.ApprovalsFor == 0 {
 		cfg.ApprovalsFor = defaultApprovalsFor
 	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
 	return &Guard{cfg: cfg}, nil
 }
 
@@ -153,7 +161,7 @@ func (l *link) Allowed(ctx context.Context, ev *adapter.Event, r *handler.Route)
 
 // Expired is told of a request that nobody decided in time.
 func (l *link) Expired(ctx context.Context, h *handler.Held) {
-	l.g.note(ctx, heldRecord(h, audit.PhaseDenied, adapter.User{}, "expired", "time"))
+	l.g.note(ctx, l.g.cfg.Logger, heldRecord(h, audit.PhaseDenied, adapter.User{}, "expired", "time"))
 }
 
 // Allowed tells whether who sent ev has the roles and is in the place that a route asks for. It is the decision that is made
@@ -213,6 +221,7 @@ const (
 	whyPolicy          // what is asked for is not known
 	whyAudit           // cannot be audited
 	whyFactor          // no second factor
+	whyNoFactor        // the bot knows none
 	whyStore           // the brain does not answer
 	whyChanged         // consent was for something else
 	whyOld             // consent is too old
@@ -241,7 +250,7 @@ func (g *Guard) static(ctx context.Context, ev *adapter.Event, p *handler.Policy
 		}
 	}
 	if direct := ev.Room.Kind == adapter.RoomDirect; !p.HasPlace(ev.Adapter, ev.Room.ID, direct) {
-		if p.Direct && !direct {
+		if p.Direct && !direct && p.HasPlace(ev.Adapter, ev.Room.ID, true) {
 			return verdict{rule: "room", why: whyDirect}
 		}
 		return verdict{rule: "room", why: whyPlace, need: p.In}

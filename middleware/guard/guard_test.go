@@ -139,6 +139,10 @@ func TestNewRefusesWhatIsNotGuarded(t *testing.T) {
 			rt.Use(must(t, quiet(t)).Enforce)
 			rt.Command("x", "X.", nothing).Policy = handler.Policy{Roles: []string{"@alice"}}
 		}, "person's key (whoami shows it)"},
+		"P10 a pattern of names as a role": {func(rt *handler.Router) {
+			rt.Use(must(t, quiet(t)).Enforce)
+			rt.Command("x", "X.", nothing).Policy = handler.Policy{Roles: []string{"*err"}}
+		}, `"*err" is no role`},
 		"T2 a key as a role": {func(rt *handler.Router) {
 			rt.Use(must(t, quiet(t)).Enforce)
 			rt.Command("x", "X.", nothing).Policy = handler.Policy{Roles: []string{"slack/T1/U1"}}
@@ -219,7 +223,9 @@ func TestPolicyCases(t *testing.T) {
 		"P18 roles are compared as a whole":     {policy: admin, roles: []string{"adm", "admin2", "administrator"}, want: needs},
 		"one of several roles":                  {policy: handler.Policy{Roles: []string{"x", "admin"}}, roles: []string{"admin"}, want: "done"},
 		"in the room":                           {policy: handler.Policy{In: []string{"c-ops"}}, want: "done"},
-		"in another room":                       {policy: handler.Policy{In: []string{"c-ops"}}, where: "#dev", want: "@alice: that does not work in this room."},
+		"in another room":                       {policy: handler.Policy{In: []string{"c-ops"}}, where: "#dev", want: "@alice: that does not work in this room, but in c-ops."},
+		"rules with no room in common":          {policy: handler.Policy{In: []string{"c-dev"}}, rules: starling.Rules{"admin": {Policy: handler.Policy{In: []string{"c-ops"}}}}, want: "@alice: that works nowhere: its rules have no room in common. Tell who runs me."},
+		"in private and in no room":             {policy: handler.Policy{In: []string{"c-dev"}, Direct: true}, rules: starling.Rules{"admin": {Policy: handler.Policy{In: []string{"c-ops"}}}}, want: "@alice: that works nowhere: its rules have no room in common. Tell who runs me."},
 		"in the room by its full name":          {policy: handler.Policy{In: []string{"chat/c-ops"}}, want: "done"},
 		"T21 a room is not authority alone":     {policy: handler.Policy{Roles: []string{"admin"}, In: []string{"c-ops"}}, want: needs},
 		"a rule replaces":                       {policy: admin, rules: starling.Rules{"admin": {Policy: handler.Policy{In: []string{"c-ops"}}, Replace: true}}, want: "done"},
@@ -309,11 +315,11 @@ func TestSetPolicies(t *testing.T) {
 	bob := w.User("bob")
 	require.NoError(t, w.Bot.Bot().SetPolicies(starling.Rules{"deploy": {Policy: handler.Policy{In: []string{"c-ops"}}}}))
 	bob.Say("#dev", "starling deploy api")
-	w.Expect("#dev", "@bob: that does not work in this room.")
+	w.Expect("#dev", "@bob: that does not work in this room, but in c-ops.")
 	err := w.Bot.Bot().SetPolicies(starling.Rules{"deploy": {Policy: handler.Policy{In: []string{"c-dev"}}}, "nonsense": {}})
 	require.ErrorContains(t, err, `rule for "nonsense"`)
 	bob.Say("#dev", "starling deploy api")
-	w.Expect("#dev", "@bob: that does not work in this room.")
+	w.Expect("#dev", "@bob: that does not work in this room, but in c-ops.")
 	bob.Say("#ops", "starling deploy api")
 	w.Expect("#ops", "deployed api to staging")
 	require.NoError(t, w.Bot.Bot().SetPolicies(nil))

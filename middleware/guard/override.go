@@ -28,6 +28,11 @@ func (g *Guard) mayOverride(ctx context.Context, by adapter.User) verdict {
 	return yes
 }
 
+// heard tells whether somebody else can read that r passes h over.
+func (g *Guard) heard(r *handler.Request, h *handler.Held) bool {
+	return g.cfg.Room != (adapter.Address{}) || r.Event.Room.Kind != adapter.RoomDirect || h.Event.Room.Kind != adapter.RoomDirect
+}
+
 // minReason is how long the reason for an override is at least, in letters and digits.
 const minReason = 8
 
@@ -55,8 +60,13 @@ func (g *Guard) override(ctx context.Context, r *handler.Request, id, why string
 		if h.Lost {
 			return g.lost(ctx, r, holder, h)
 		}
+		if !g.heard(r, h) {
+			refusal := handler.UserErrorf("%s: an override is announced, and here nobody else would read it: say it in a room where others are.", by)
+			g.refuse(ctx, r, h, refusal)
+			return refusal
+		}
 		rec := heldRecord(h, audit.PhaseBreakGlass, by, "override", "")
-		rec.Error = why
+		rec.Reason = why
 		if err := g.append(ctx, rec); err != nil { // before it happens: an emergency that is on no record is none
 			return &handler.UserError{Text: adapter.Format("%s: that cannot be recorded now, so it does not happen. My log has it under %s.", by, r.CorrelationID()), Err: err}
 		}

@@ -72,7 +72,7 @@ func (g *Guard) pending(ctx context.Context, r *handler.Request, a pendingArgs) 
 	case count == 0:
 		return r.Whisper(ctx, "Nothing waits for you.")
 	case page > len(pages):
-		return r.Whisper(ctx, "There is no page %s: %s wait, on %s.", fmt.Sprint(page), number(count, "request"), number(len(pages), "page"))
+		return r.Whisper(ctx, "There is no page %s: what waits is on %s.", fmt.Sprint(page), number(len(pages), "page"))
 	}
 	text := strings.Join(pages[page-1], "\n")
 	if len(pages) > 1 {

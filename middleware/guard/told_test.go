@@ -53,7 +53,7 @@ func TestPendingIsBounded(t *testing.T) {
 	}
 	require.Equal(t, want, got)
 	carol.Direct("pending 99")
-	w.Expect("@carol", fmt.Sprintf("There is no page 99: 54 requests wait, on %d pages.", pages))
+	w.Expect("@carol", fmt.Sprintf("There is no page 99: what waits is on %d pages.", pages))
 	t.Logf("54 requests on %d pages", pages)
 }
 
