@@ -104,7 +104,7 @@ func TestPolicy(t *testing.T) {
 					require.Equal(t, 1, words[want], "%s: %v", want, words)
 				}
 			},
-			"a letter of the audit log is changed": func() { flip(t, store) },
+			"a letter of the audit log is changed": func() { flip(t, store, "deploy api prod") },
 		}
 		b.Play("testdata/policy.txt")
 	})
@@ -143,12 +143,12 @@ func (s *trap) Apply(ctx context.Context, ops ...brain.Op) ([]uint64, error) {
 	return revs, err
 }
 
-// flip changes what one record of the audit log says.
-func flip(t *testing.T, store brain.Store) {
+// flip changes what the record of a command in the audit log says.
+func flip(t *testing.T, store brain.Store, line string) {
 	t.Helper()
 	for e, err := range store.List(t.Context(), "audit/") {
 		require.NoError(t, err)
-		if i := bytes.Index(e.Value, []byte("deploy api prod")); i >= 0 {
+		if i := bytes.Index(e.Value, []byte(line)); i >= 0 {
 			value := bytes.Clone(e.Value)
 			value[i+len("deploy ")] ^= 1
 			_, err = store.Apply(t.Context(), brain.Op{Key: e.Key, Value: value, If: brain.At(e.Rev)})
@@ -156,5 +156,5 @@ func flip(t *testing.T, store brain.Store) {
 			return
 		}
 	}
-	t.Fatal("the audit log has no deployment to prod")
+	t.Fatalf("the audit log has no %q", line)
 }

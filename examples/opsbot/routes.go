@@ -17,7 +17,7 @@ func routes(step time.Duration, t *team) (*handler.Router, error) {
 	rt := handler.NewRouter()
 	rt.Use(middleware.Recover(), middleware.Log(nil))
 	if t != nil {
-		rt.Use(t.off.Enforce, t.guard.Enforce)
+		rt.Use(t.guard.Enforce, t.off.Enforce) // who may not run something is not told why it is off
 		rt.Authorize(t.guard)
 		if err := t.mount(rt); err != nil {
 			return nil, err

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/starlingbot/starling"
+	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/brain"
 	"github.com/starlingbot/starling/brain/sealed"
 	"github.com/starlingbot/starling/handler"
@@ -101,6 +102,7 @@ func newTeam(file teamFile, rules starling.Rules, state *brain.Brain, auditKey, 
 	admins := handler.Policy{Roles: []string{roles.Admin}}
 	t.links, err = identity.New(identity.Config{
 		Brain: state.Namespace("identity"), Audit: t.auditLink, Changed: func(keys ...string) { t.people.Purge(keys...) },
+		MayUnlink: func(_ context.Context, u adapter.User) (bool, error) { return t.people.IsAdmin(u), nil },
 	})
 	if err != nil {
 		return nil, err
