@@ -355,7 +355,7 @@ func (x *run) resubmit(ctx context.Context, d *delivery, change func(*runRecord)
 		err = x.commit(ctx, change, func(revs []uint64) { d.entryRev = revs[0] }, append([]brain.Op{put}, ops...)...)
 	}
 	if inMemory {
-		b.mailboxes.settle(d, err == nil)
+		b.mailboxes.settle(d, err == nil && d.entryRev != 0) // 0: it landed, and could not be read back: the sweeper takes it
 	} else {
 		b.mailboxes.stored(d.address)
 	}

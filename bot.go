@@ -47,7 +47,7 @@ type Bot struct {
 	close        context.CancelFunc
 	storing      context.Context // of the core's writes; ends last
 	stopStoring  context.CancelFunc
-	background   sync.WaitGroup // goroutines that go on with a delivery
+	background   tasks // goroutines that go on with a delivery
 
 	id         string // of this process
 	ran        atomic.Bool
@@ -79,7 +79,7 @@ func New(cfg Config) (*Bot, error) {
 	if root == nil {
 		root = brain.New(memory.New())
 	}
-	b.store = root.Store()
+	b.store = patient{root.Store(), b.storeFailed}
 	b.durable = cfg.Brain != nil && !cfg.Volatile
 	for _, r := range table.Routes() {
 		b.brains[r] = root

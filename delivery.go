@@ -166,8 +166,12 @@ func (d *delivery) runRoute(i int) outcome {
 			return ended
 		}
 		if !route.Begins() {
-			if err := x.recordBegin(b.storing, true); err != nil {
-				d.leave("record that the handler begins", err)
+			if !d.surely("record that the handler begins", func() error {
+				if d.hasBegun(route.ID) { // an earlier try landed
+					return nil
+				}
+				return x.recordBegin(b.storing, true)
+			}) {
 				return gone
 			}
 		}
@@ -223,9 +227,28 @@ func (d *delivery) runRoute(i int) outcome {
 			log().Error("the bot stops, and an event that was to be run again is lost")
 			return ended
 		}
-		if err := d.commit(b.storing, nil, func(r *runRecord) { r.Attempt = attempt + 1 }); err != nil {
-			d.leave("count the attempt", err)
+		if !d.surely("count the attempt", func() error {
+			return d.commit(b.storing, nil, func(r *runRecord) { r.Attempt = attempt + 1 })
+		}) {
 			return gone
+		}
+	}
+}
+
+// surely writes until it is known what was written: what this process has posted and could not record it alone knows, so that
+// the sweeper would post it again. false: the delivery was given up.
+func (d *delivery) surely(what string, write func() error) bool {
+	for {
+		err := write()
+		if err == nil {
+			return true
+		}
+		if d.uncertain() {
+			err = d.clear(d.bot.handling)
+		}
+		if err != nil || d.lostFence() {
+			d.leave(what, orElse(err, handler.ErrEnded))
+			return false
 		}
 	}
 }

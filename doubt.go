@@ -3,6 +3,7 @@ package starling
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -23,6 +24,29 @@ func (d *delivery) uncertain() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.unsure != nil
+}
+
+// lateFor is how long a write without an answer may still be on its way to the store.
+const lateFor = time.Hour
+
+// mayLand notes that n more writes that create the record may still land: their condition holds again when it is deleted.
+func (d *delivery) mayLand(n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.late += n
+}
+
+// gone gives the operations that take the record out of the store. One whose first write may still land leaves an empty one
+// for a while, which that write meets: it would bring back a record that nobody ends, and what was done together with it.
+func (d *delivery) gone(rev uint64, late int) ([]brain.Op, error) {
+	switch {
+	case late > 0:
+		value, err := json.Marshal(runRecord{Version: recordVersion, Nonce: nonce()})
+		return []brain.Op{{Key: runKey(d.id), Value: value, If: brain.At(rev), TTL: lateFor}}, err
+	case rev == 0:
+		return nil, nil
+	}
+	return []brain.Op{{Key: runKey(d.id), Delete: true, If: brain.At(rev)}}, nil
 }
 
 // wasTold tells, once, whether a handler was told that the outcome of a write is unknown.
@@ -93,6 +117,9 @@ func (d *delivery) submit(ctx context.Context, ops []brain.Op, rev uint64, again
 		}
 		if !brain.Certain(err) {
 			doubt = err
+			if rev == 0 {
+				d.mayLand(1)
+			}
 			if pause(ctx, 10*time.Millisecond<<try) != nil {
 				break
 			}
@@ -122,6 +149,9 @@ func (d *delivery) conflict(ctx context.Context, ops []brain.Op, rev uint64, dou
 		ours := err == nil && !op.Delete && bytes.Equal(entry.Value, op.Value) || err != nil && op.Delete
 		if i == 0 && d.durable { // the record's nonce makes its value unlike any other
 			if ours {
+				if rev == 0 {
+					d.mayLand(-1) // this one has
+				}
 				return entry.Rev, d.revisions(ctx, ops[1:]), nil
 			}
 			if entry.Rev != rev {

@@ -106,6 +106,8 @@ func (b *Bot) revive(ctx context.Context, entry brain.Entry) (*delivery, error) 
 		err = fmt.Errorf("its key does not end in a sequence: %w", serr)
 	case rec.Event == nil || rec.Delivery == "":
 		err = errors.New("the record has no event")
+	case inboxKey(rec.Event.Address(), seq) != entry.Key: // it could never be taken out
+		err = errors.New("the record is not that of its key: its event is of another conversation")
 	}
 	if err != nil {
 		return nil, b.aside(ctx, entry, err.Error())

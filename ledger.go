@@ -40,6 +40,7 @@ type ledger struct {
 	fenced    bool    // the stored record is another process's
 	unsure    *unsure // a write whose outcome is not yet known; nil: there is none
 	told      bool    // a handler was told so: it is run again
+	late      int     // how many writes that create the record had no answer, and may still land
 	left      bool    // given up to the sweeper, when the last message has ended
 	pending   int     // messages on their way
 	gates     []gate  // of what is posted and not yet on record
@@ -317,7 +318,7 @@ func (d *delivery) remove(ctx context.Context, more ...brain.Op) error {
 	}
 	d.mu.Lock()
 	d.stopFlush()
-	rev := d.rev
+	rev, late := d.rev, d.late
 	defer open(d.takeGates())
 	d.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
@@ -326,10 +327,12 @@ func (d *delivery) remove(ctx context.Context, more ...brain.Op) error {
 	if err != nil {
 		return err
 	}
-	ops := append(append(more, yields...), brain.Op{Key: inboxKey(d.address, d.seq), Delete: true, If: brain.At(d.entryRev)})
-	if rev != 0 {
-		ops = append(ops, brain.Op{Key: runKey(d.id), Delete: true, If: brain.At(rev)})
+	record, err := d.gone(rev, late)
+	if err != nil {
+		return err
 	}
+	ops := append(append(more, yields...), brain.Op{Key: inboxKey(d.address, d.seq), Delete: true, If: brain.At(d.entryRev)})
+	ops = append(ops, record...)
 	var doubt error
 	for try := range storeTries {
 		_, err := d.bot.store.Apply(ctx, ops...)
@@ -458,7 +461,7 @@ func (d *delivery) changedAside() {
 	if d.flush != nil {
 		return
 	}
-	d.bot.background.Add(1)
+	d.bot.background.Add()
 	d.flush = time.AfterFunc(flushAfter, func() {
 		defer d.bot.background.Done()
 		d.flushRecord()

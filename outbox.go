@@ -100,6 +100,9 @@ type sender interface {
 // errLeft ends a sending that the closing of the bot left undone: the store has it.
 var errLeft = errors.New("starling: the bot closed before the message was posted")
 
+// errQueued is given to who no longer waits for a message that is on its way.
+var errQueued = errors.New("the message is queued and not yet posted")
+
 // errFull is given to who waited for room in vain: nothing of the message is kept.
 var errFull = fmt.Errorf("starling: %d messages wait to be posted already, and this one was not queued: %w", maxPosting, adapter.ErrUnavailable)
 
@@ -164,7 +167,7 @@ func (o *outbox) wait(ctx context.Context, to adapter.Address, s *sending, turn 
 		return r.refs, r.err
 	case <-ctx.Done():
 		s.alone.Store(true)
-		return nil, fmt.Errorf("the message is queued and not yet posted: %w", context.Cause(ctx))
+		return nil, fmt.Errorf("%w: %w", errQueued, context.Cause(ctx))
 	}
 }
 

@@ -76,7 +76,7 @@ func (x *run) schedule() {
 		return
 	}
 	b := x.d.bot
-	b.background.Add(1)
+	b.background.Add()
 	p.timer = time.AfterFunc(max(0, progressEvery-time.Since(p.edited)), func() {
 		defer b.background.Done()
 		x.showProgress()

@@ -419,10 +419,8 @@ func (b *Bot) due(ctx context.Context, entry brain.Entry, rec *dueRecord) error 
 		wait, cancel := context.WithTimeout(ctx, b.cfg.SlowAfter)
 		_, err := b.Send(wait, m)
 		cancel()
-		if errors.Is(err, errFull) {
-			return err
-		}
-		if err != nil && adapter.OutcomeOf(err) == adapter.Unknown && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, handler.ErrUnknown) {
+		known := errors.Is(err, errQueued) || errors.Is(err, errDead) || errors.Is(err, handler.ErrUnknown) || adapter.OutcomeOf(err) == adapter.Refused
+		if err != nil && !known { // nobody has it yet
 			return err
 		}
 		if err != nil {

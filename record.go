@@ -4,8 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -112,7 +114,37 @@ func decode(data []byte, into any) error {
 	if v.Version != recordVersion {
 		return fmt.Errorf("the record has version %d and this program reads version %d", v.Version, recordVersion)
 	}
-	return json.Unmarshal(data, into)
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("the record cannot be read: %w", err)
+	}
+	if r, ok := into.(interface{ check() error }); ok {
+		return r.check()
+	}
+	return nil
+}
+
+// errNoMessage is what is wrong with a record that says nothing where it should.
+var errNoMessage = errors.New("the record has a message without content")
+
+func (r *runRecord) check() error {
+	for _, slot := range r.Slots {
+		if slices.Contains(slot.Parts, nil) {
+			return errNoMessage
+		}
+	}
+	return nil
+}
+
+func (r *outRecord) check() error {
+	switch r.State {
+	case slotAttempted, slotSent, slotUnknown, slotDead:
+	default:
+		return fmt.Errorf("the record has the state %q, which no message has", r.State)
+	}
+	if slices.Contains(r.Parts, nil) {
+		return errNoMessage
+	}
+	return nil
 }
 
 // deliveryID names the delivery of an event: the same for every process and after every restart.

@@ -302,7 +302,7 @@ func (x *run) enqueue(ctx context.Context, slot string, m *adapter.Message) ([]a
 		select {
 		case <-c:
 		case <-ctx.Done():
-			return nil, fmt.Errorf("the message is queued and not yet posted: %w", context.Cause(ctx))
+			return nil, fmt.Errorf("%w: %w", errQueued, context.Cause(ctx))
 		}
 	}
 	refs, before, known, err := d.recall(key)

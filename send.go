@@ -20,6 +20,9 @@ import (
 // sentFor is how long a key of Send is recognised after its message was posted.
 const sentFor = 24 * time.Hour
 
+// errDead is what became of a message of Send that will not be posted.
+var errDead = errors.New("the message was refused")
+
 // outRecord is a message that the bot says by itself.
 type outRecord struct {
 	Version int                `json:"v"`
@@ -206,7 +209,7 @@ func (o *ownSending) begin(ctx context.Context, ops []brain.Op) (known bool, ref
 	case slotUnknown:
 		return true, nil, handler.ErrUnknown
 	case slotDead:
-		return true, nil, fmt.Errorf("starling: send: the message was refused: %s", rec.Reason)
+		return true, nil, fmt.Errorf("starling: send: %w: %s", errDead, rec.Reason)
 	}
 	return true, rec.Refs, nil // sent, or on its way
 }

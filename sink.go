@@ -143,6 +143,17 @@ func (b *Bot) accept(ctx context.Context, ev *adapter.Event, sel handler.Selecti
 			b.stats.failing.Add(1)
 			return errDraining
 		}
+		if b.durable && d.routes[0].Kind() == "fallback" { // it may have been the answer to a question, which is over by now
+			switch _, err := b.store.Get(ctx, seenKey(ev)); {
+			case err == nil:
+				b.stats.duplicate.Add(1)
+				return nil
+			case !errors.Is(err, brain.ErrNotFound):
+				b.stats.failing.Add(1)
+				b.storeFailed(err)
+				return fmt.Errorf("starling: look whether the event was accepted: %w", err)
+			}
+		}
 		if !b.seen.add(d.id) {
 			b.stats.duplicate.Add(1)
 			return nil
