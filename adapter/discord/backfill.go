@@ -69,7 +69,7 @@ func (a *Adapter) newSession(ctx context.Context, in *intake, lost time.Time, se
 		a.health.Gap(Gap{From: lost.UTC(), To: g.begin.UTC(), What: "edits, deletions, reactions, commands and clicks: discord began a new session"})
 	}
 	in.fill(func() {
-		first, err := a.places.load(ctx)
+		first, err := a.loadPlaces(ctx)
 		close(g.loaded)
 		if err != nil && ctx.Err() == nil {
 			a.health.Gap(Gap{From: lost.UTC(), To: g.begin.UTC(), What: "messages: the positions cannot be read: " + err.Error()})
@@ -81,6 +81,12 @@ func (a *Adapter) newSession(ctx context.Context, in *intake, lost time.Time, se
 		a.fillDirects(ctx, in, g)
 	})
 	return g
+}
+
+// loadPlaces reads what is true of all rooms, with patience for a store that fails.
+func (a *Adapter) loadPlaces(ctx context.Context) (first bool, err error) {
+	err = retry.Few(ctx, fatal, func() (err error) { first, err = a.places.load(ctx); return err })
+	return first, err
 }
 
 // fill runs f beside, and counts that something is being filled.
@@ -113,7 +119,7 @@ func (a *Adapter) fillServer(ctx context.Context, in *intake, g *gapOf, s *wireG
 		select {
 		case <-g.loaded:
 		default: // somebody was quicker: the positions come first; where they cannot be read each room is a gap
-			if _, err := a.places.load(ctx); err != nil {
+			if _, err := a.loadPlaces(ctx); err != nil {
 				a.log.Debug("the positions cannot be read yet", "error", err)
 			}
 		}
@@ -124,7 +130,7 @@ func (a *Adapter) fillServer(ctx context.Context, in *intake, g *gapOf, s *wireG
 				}
 			}
 		}
-		if last {
+		if last && ctx.Err() == nil { // what a stop left unread is where the next start begins
 			a.places.thaw(g.number)
 		}
 	})
@@ -132,7 +138,7 @@ func (a *Adapter) fillServer(ctx context.Context, in *intake, g *gapOf, s *wireG
 
 // fillChannel reads one channel, if there is anything. newest is its last message, as far as that is known.
 func (a *Adapter) fillChannel(ctx context.Context, in *intake, g *gapOf, channel, newest string) {
-	err := a.places.loadOne(ctx, channel)
+	err := retry.Few(ctx, fatal, func() error { return a.places.loadOne(ctx, channel) })
 	if err == nil {
 		if after, missed := a.places.begin(channel); after == "" || newest != "" && !older(after, newest) {
 			a.places.filled(channel, "", true, missed)

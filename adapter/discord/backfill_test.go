@@ -174,6 +174,10 @@ func TestUnreadable(t *testing.T) {
 		{"forbidden", 0, func(f *discordfake.Server, _ *shelf) {
 			f.Fail(discordfake.Fault{Route: "history", Kind: discordfake.FaultError, Status: 403, Code: 50001, Times: 100})
 		}},
+		{"store for a while", 0, func(_ *discordfake.Server, kept *shelf) {
+			kept.set(errors.New("away"))
+			time.AfterFunc(time.Minute, func() { kept.set(nil) })
+		}},
 		{"store", 2, func(_ *discordfake.Server, kept *shelf) { kept.err = errors.New("away") }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -283,5 +287,40 @@ func TestHistory(t *testing.T) {
 		require.ErrorIs(t, err, adapter.ErrNotFound)
 		_, err = read(none, "")
 		require.ErrorIs(t, err, adapter.ErrNotFound)
+	})
+}
+
+// TestStoppedWhileFilling: a process that ends while the histories are read forgets nothing of what it did not come to, though
+// newer things were said in the same rooms meanwhile.
+func TestStoppedWhileFilling(t *testing.T) {
+	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
+		kept := &shelf{}
+		e := newEar()
+		process(t, f, kept, e.sink, func(*discord.Adapter) {
+			for _, room := range []string{ops, dev} {
+				_, err := f.Say(alice, room, "before in "+room)
+				require.NoError(t, err)
+			}
+			wait(time.Minute)
+		})
+		for _, room := range []string{ops, dev} {
+			_, err := f.Say(alice, room, "missed in "+room)
+			require.NoError(t, err)
+		}
+		wait(10 * time.Minute)
+		f.Fail(discordfake.Fault{Route: "history", Kind: discordfake.FaultLimit, After: 600})
+		process(t, f, kept, e.sink, func(*discord.Adapter) {
+			for _, room := range []string{ops, dev} {
+				_, err := f.Say(bob, room, "live in "+room)
+				require.NoError(t, err)
+			}
+			wait(time.Minute)
+			require.NotContains(t, e.texts(), "missed in "+ops)
+		})
+		f.ClearFaults()
+		process(t, f, kept, e.sink, func(*discord.Adapter) { wait(15 * time.Minute) })
+		for _, room := range []string{ops, dev} {
+			require.Contains(t, e.texts(), "missed in "+room)
+		}
 	})
 }

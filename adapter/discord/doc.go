@@ -109,8 +109,8 @@
 //
 // # Raw type
 //
-// [Decode] gives the value of github.com/bwmarrin/discordgo. Those of a command or a click lack the interaction's token, which is
-// in Event.Origin alone.
+// [Decode] gives the value of github.com/bwmarrin/discordgo. The token of a command or a click is in Event.Origin alone, which is never
+// logged, and in what Decode gives.
 //
 // # Delivery and order
 //

@@ -346,7 +346,7 @@ func stampOf(session string, seq int64) string {
 
 // Decode gives the library's value of an event's Raw: a pointer to one of the types of package discordgo that is named for
 // the event (MessageCreate, MessageUpdate, MessageDelete, MessageReactionAdd, MessageReactionRemove, GuildMemberAdd,
-// GuildMemberRemove, ChannelUpdate), an InteractionCreate for KindInvocation and KindClick.
+// GuildMemberRemove, ChannelUpdate), an InteractionCreate for KindInvocation and KindClick, with the token out of Event.Origin.
 func Decode(ev *adapter.Event) (any, error) {
 	if len(ev.Raw) == 0 {
 		return nil, fmt.Errorf("discord: decode: %w: the event has no Raw", adapter.ErrNotFound)
@@ -377,6 +377,10 @@ func Decode(ev *adapter.Event) (any, error) {
 	}
 	if err := json.Unmarshal(ev.Raw, v); err != nil {
 		return nil, fmt.Errorf("discord: decode: %w", errors.Join(adapter.ErrInvalid, err))
+	}
+	if i, ok := v.(*discordgo.InteractionCreate); ok && i.Interaction != nil {
+		o, _ := readOrigin(ev.Origin)
+		i.Token = o.Token
 	}
 	return v, nil
 }

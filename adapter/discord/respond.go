@@ -78,7 +78,11 @@ func (a *Adapter) respond(ctx context.Context, m *adapter.Message, o origin, bod
 				w.state = stateOpen
 				continue
 			}
-			if err != nil { // the same once more is the same: it can be tried again
+			if err != nil {
+				if adapter.OutcomeOf(err) == adapter.Unknown { // it may stand there, and must not be written over
+					w.state = stateLost
+					w.lose(m.Key)
+				}
 				return adapter.Ref{}, err
 			}
 			w.state = stateOpen

@@ -396,6 +396,34 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
+// TestLostIsNotWrittenOver: an answer in the place of "is thinking" of which nobody knows whether it was posted stays where it was
+// posted, whatever is said after it.
+func TestLostIsNotWrittenOver(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []discordfake.FaultKind{discordfake.FaultLost, discordfake.FaultStatusLate, discordfake.FaultHang, discordfake.FaultStatus} {
+		t.Run(fmt.Sprint(kind), func(t *testing.T) {
+			bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
+				e := newEar()
+				a := start(t, f, configFor(f), e.sink)
+				require.NoError(t, f.Invoke(alice, ops, "deploy", "api"))
+				ev := e.last(t, 0)
+				wait(time.Minute)
+				f.Fail(discordfake.Fault{Route: "edit original", Kind: kind, Status: 502})
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				_, err := a.Send(ctx, answerTo(ev, "the answer", ""))
+				require.Equal(t, adapter.Unknown, adapter.OutcomeOf(err), err)
+				was := len(f.Find("the answer")) // not posted where the status came at once
+				_, err = a.Send(t.Context(), answerTo(ev, "what was said next", ""))
+				require.NoError(t, err)
+				require.Len(t, f.Find("what was said next"), 1)
+				require.Len(t, f.Find("the answer"), was)
+				require.Zero(t, f.Thinking())
+			})
+		})
+	}
+}
+
 // TestUnsaid: where nobody says anything "is thinking" is taken away before it becomes an error that everybody sees.
 func TestUnsaid(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {

@@ -17,6 +17,7 @@ import (
 	"sync"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/apiclient"
 )
 
 // Upload implements [adapter.Uploader]. The file is read as it is sent; one over 10 MiB is [adapter.ErrTooLong], and nothing of
@@ -47,8 +48,8 @@ func (a *Adapter) deliver(ctx context.Context, verb, method, path string, body *
 	if err != nil {
 		return fmt.Errorf("discord: %s: %w", verb, err)
 	}
-	defer form.close()
 	err = a.stream(ctx, verb, method, path, form.contentType, form, form.size, into)
+	form.close()
 	if why := form.fault(); why != nil && err != nil { // what was sent is no whole request: nothing was posted
 		return fmt.Errorf("discord: %s: %w", verb, why)
 	}
@@ -81,17 +82,25 @@ type form struct {
 	contentType string
 	size        int64 // -1: nobody knows
 
+	files []*content
+
 	mu     sync.Mutex // the transport may read on when the answer is here
 	pieces []io.Reader
-	open   []io.Closer
-	failed error // of a file: of package adapter
 }
 
-// fault gives what was wrong with a file.
+// fault gives what was wrong with a file, in an error of package adapter. It is called after close.
 func (f *form) fault() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.failed
+	for _, c := range f.files {
+		if c.long {
+			return fmt.Errorf("%w: the file %q has more than %d bytes", adapter.ErrTooLong, c.name, maxFile)
+		}
+		if err := c.Fault(); err != nil {
+			return fmt.Errorf("the file %q: %w", c.name, err)
+		}
+	}
+	return nil
 }
 
 func newForm(ctx context.Context, message []byte, files []adapter.File) (*form, error) {
@@ -120,10 +129,6 @@ func newForm(ctx context.Context, message []byte, files []adapter.File) (*form, 
 		if err != nil {
 			break
 		}
-		if file.Open == nil {
-			err = fmt.Errorf("%w: the file %q cannot be opened any more", adapter.ErrInvalid, file.Name)
-			break
-		}
 		contentType := mediaType(file.Type)
 		if contentType == "" {
 			contentType = "application/octet-stream"
@@ -132,13 +137,13 @@ func newForm(ctx context.Context, message []byte, files []adapter.File) (*form, 
 			break
 		}
 		cut()
-		content, openErr := file.Open(ctx)
+		opened, openErr := apiclient.Open(ctx, file)
 		if openErr != nil {
-			err = fmt.Errorf("%w: open the file %q: %w", adapter.ErrInvalid, file.Name, openErr)
+			err = fmt.Errorf("the file %q: %w", file.Name, openErr)
 			break
 		}
-		f.open = append(f.open, content)
-		f.pieces = append(f.pieces, &exact{r: content, name: file.Name, size: file.Size, f: f})
+		c := &content{Content: opened, name: file.Name}
+		f.files, f.pieces = append(f.files, c), append(f.pieces, c)
 		if file.Size > 0 && f.size >= 0 {
 			f.size += file.Size
 		} else {
@@ -150,7 +155,7 @@ func newForm(ctx context.Context, message []byte, files []adapter.File) (*form, 
 	}
 	if err != nil {
 		f.close()
-		if adapter.OutcomeOf(err) != adapter.Refused {
+		if adapter.OutcomeOf(err) == adapter.Unknown {
 			err = fmt.Errorf("%w: %w", adapter.ErrInvalid, err)
 		}
 		return nil, err
@@ -176,41 +181,30 @@ func (f *form) Read(p []byte) (int, error) {
 	return 0, io.EOF
 }
 
+// close ends the reading, also one that is under way.
 func (f *form) close() {
+	for _, c := range f.files {
+		_ = c.Close()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.pieces = nil
-	for _, c := range f.open {
-		_ = c.Close()
-	}
 }
 
-// exact reads a file that must be as long as it says, and no longer than Discord takes. What is wrong ends the request in
-// its middle.
-type exact struct {
-	r    io.Reader
+// content is a file that may be no longer than Discord takes. What is wrong ends the request in its middle.
+type content struct {
+	*apiclient.Content
 	name string
-	size int64 // 0: it does not say
 	read int64
-	f    *form
+	long bool
 }
 
 // Read implements [io.Reader].
-func (e *exact) Read(p []byte) (int, error) {
-	n, err := e.r.Read(p)
-	e.read += int64(n)
-	switch {
-	case e.read > maxFile:
-		e.f.failed = fmt.Errorf("%w: the file %q has more than %d bytes", adapter.ErrTooLong, e.name, maxFile)
-	case e.size > 0 && e.read > e.size:
-		e.f.failed = fmt.Errorf("%w: the file %q is longer than the %d bytes that it says", adapter.ErrInvalid, e.name, e.size)
-	case errors.Is(err, io.EOF) && e.size > 0 && e.read < e.size:
-		e.f.failed = fmt.Errorf("%w: the file %q has %d of the %d bytes that it says", adapter.ErrInvalid, e.name, e.read, e.size)
-	case err != nil && !errors.Is(err, io.EOF):
-		e.f.failed = fmt.Errorf("%w: read the file %q: %w", adapter.ErrInvalid, e.name, err)
-	}
-	if e.f.failed != nil {
-		return 0, e.f.failed
+func (c *content) Read(p []byte) (int, error) {
+	n, err := c.Content.Read(p)
+	if c.read += int64(n); c.read > maxFile {
+		c.long = true
+		return 0, adapter.ErrTooLong
 	}
 	return n, err
 }

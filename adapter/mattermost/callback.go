@@ -47,7 +47,7 @@ func (a *Adapter) readCommand(h http.Header, form url.Values, now time.Time) (*c
 		command = full
 	}
 	ev := &adapter.Event{ID: "command/" + t.id, Kind: adapter.KindInvocation, Adapter: d.adapter, Time: t.at.UTC().Round(0), Room: a.roomKnown(room),
-		User: d.account(user), Invocation: &adapter.Invocation{Command: command, Text: form.Get("text")}, Raw: formJSON(form, "token")}
+		User: d.account(user), Invocation: &adapter.Invocation{Command: command, Text: form.Get("text")}}
 	if root := form.Get("root_id"); model.IsValidId(root) { // later servers tell it
 		ev.Thread = root
 	}
@@ -55,17 +55,23 @@ func (a *Adapter) readCommand(h http.Header, form url.Values, now time.Time) (*c
 	if u, err := url.Parse(form.Get("response_url")); err == nil && strings.HasSuffix(path.Dir(u.Path), "/hooks/commands") && model.IsValidId(path.Base(u.Path)) {
 		o.Hook = path.Base(u.Path)
 	}
+	ev.Raw = formJSON(form, o)
 	return &callback{r: &received{ev: ev}, kind: kindCommand, replay: "command/" + t.id, origin: o}, nil
 }
 
-// formJSON gives a form as JSON, without what authenticates it.
-func formJSON(form url.Values, without ...string) json.RawMessage {
+// formJSON gives a form as JSON, without what authenticates it, and without what answers it: the id in its response_url, and its
+// trigger_id, which are in its origin.
+func formJSON(form url.Values, o origin) json.RawMessage {
 	m := map[string]string{}
 	for k, v := range form {
 		m[k] = strings.Join(v, ",")
 	}
-	for _, k := range without {
-		delete(m, k)
+	delete(m, "token")
+	delete(m, "trigger_id")
+	if at, ok := strings.CutSuffix(m["response_url"], "/"+o.Hook); ok && o.Hook != "" {
+		m["response_url"] = at
+	} else {
+		delete(m, "response_url")
 	}
 	b, err := json.Marshal(m)
 	if err != nil {
@@ -118,7 +124,8 @@ func (a *Adapter) readClick(ctx context.Context, body []byte, now time.Time) (*c
 	if known.room != s.Room || known.nonce != s.Nonce {
 		return nil, refusal("its button is not one of that message")
 	}
-	p.Context = nil
+	trigger := p.TriggerId
+	p.Context, p.TriggerId = nil, ""
 	raw, err := json.Marshal(&p)
 	if err != nil {
 		return nil, refusal("its JSON cannot be read")
@@ -127,7 +134,7 @@ func (a *Adapter) readClick(ctx context.Context, body []byte, now time.Time) (*c
 	ev := &adapter.Event{ID: "click/" + t.id, Kind: adapter.KindClick, Adapter: d.adapter, Time: t.at.UTC().Round(0), Room: a.roomKnown(s.Room), Thread: known.root,
 		MessageID: p.PostId, User: d.account(p.UserId), Raw: raw}
 	ev.Click = &adapter.Click{Command: s.Command, Label: s.Label, Message: ev.Ref()}
-	o := origin{Kind: kindClick, User: p.UserId, Room: s.Room, Thread: known.root, At: now.Unix(), Trigger: p.TriggerId}
+	o := origin{Kind: kindClick, User: p.UserId, Room: s.Room, Thread: known.root, At: now.Unix(), Trigger: trigger}
 	return &callback{r: &received{ev: ev}, kind: kindClick, replay: "click/" + t.id, origin: o}, nil
 }
 

@@ -100,7 +100,8 @@
 // # Raw type
 //
 // Event.Raw is the post, the reaction, the event of the websocket, or the callback, as Mattermost sent it, without what
-// authenticates it. [Decode] gives the value of github.com/mattermost/mattermost-server/v6/model.
+// authenticates it and what answers it: the trigger_id, and the id in a response_url. [Decode] gives the value of
+// github.com/mattermost/mattermost-server/v6/model, with these out of Event.Origin, which is never logged.
 //
 // # Delivery and order
 //

@@ -395,11 +395,12 @@ func millisOf(order string) int64 {
 // Decode gives the library's value of an event's Raw: a *model.Post for what is about a message, a *model.Reaction, a
 // *model.WebSocketEvent for KindJoin and KindLeave, a *model.PostActionIntegrationRequest for KindClick, and for KindInvocation a
 // *model.SubmitDialogRequest if Invocation.Form is set, else a map[string]string, the form of the slash command. What
-// authenticates a click or a command is not in it.
+// authenticates a click or a command is not in it; what answers it, the response_url and the trigger_id, is from Event.Origin.
 func Decode(ev *adapter.Event) (any, error) {
 	if len(ev.Raw) == 0 {
 		return nil, fmt.Errorf("mattermost: decode: %w: the event has no Raw", adapter.ErrNotFound)
 	}
+	o, _ := parseOrigin(ev.Origin)
 	var v any
 	switch ev.Kind {
 	case adapter.KindReaction:
@@ -415,6 +416,9 @@ func Decode(ev *adapter.Event) (any, error) {
 		if err := json.Unmarshal(ev.Raw, &m); err != nil {
 			return nil, fmt.Errorf("mattermost: decode: %w", err)
 		}
+		if m["trigger_id"] = o.Trigger; m["response_url"] != "" {
+			m["response_url"] += "/" + o.Hook
+		}
 		return m, nil
 	case adapter.KindJoin, adapter.KindLeave:
 		e, err := model.WebSocketEventFromJSON(bytes.NewReader(ev.Raw))
@@ -429,6 +433,9 @@ func Decode(ev *adapter.Event) (any, error) {
 	}
 	if err := json.Unmarshal(ev.Raw, v); err != nil {
 		return nil, fmt.Errorf("mattermost: decode: %w", err)
+	}
+	if click, ok := v.(*model.PostActionIntegrationRequest); ok {
+		click.TriggerId = o.Trigger
 	}
 	return v, nil
 }

@@ -130,6 +130,11 @@ func TestPayloads(t *testing.T) {
 					t.Error("Decode:", err)
 				}
 				require.NotContains(t, string(got.Event.Raw), "token\":\"commandtoken")
+				answered := *got.Event
+				if got.Origin != nil {
+					answered.Origin = got.Origin.String()
+				}
+				requireBare(t, &answered)
 				got.Event.Raw = nil // it is the payload
 			}
 			out, err := json.MarshalIndent(got, " ", " ")
@@ -145,6 +150,28 @@ func TestPayloads(t *testing.T) {
 		})
 	}
 	require.NoError(t, a.Close())
+}
+
+// requireBare wants what answers an event to be in its Origin alone, which is never logged, and in what Decode gives.
+func requireBare(t *testing.T, ev *adapter.Event) {
+	t.Helper()
+	o, ok := parseOrigin(ev.Origin)
+	if !ok {
+		return
+	}
+	v, err := Decode(ev)
+	require.NoError(t, err)
+	for _, secret := range []string{o.Hook, o.Trigger} {
+		require.True(t, secret == "" || !strings.Contains(string(ev.Raw), secret), "Raw has a secret")
+	}
+	switch v := v.(type) {
+	case map[string]string:
+		require.Equal(t, o.Trigger, v["trigger_id"])
+		require.NotEmpty(t, o.Hook)
+		require.True(t, strings.HasPrefix(v["response_url"], "http") && strings.HasSuffix(v["response_url"], "/hooks/commands/"+o.Hook), v["response_url"])
+	case *model.PostActionIntegrationRequest:
+		require.Equal(t, o.Trigger, v.TriggerId)
+	}
 }
 
 // TestMentioned: who a text mentions, by the rules of the server.

@@ -535,6 +535,7 @@ func TestUploads(t *testing.T) {
 		for name, file := range map[string]adapter.File{
 			"over the server's limit": big, "gone": {Name: "gone"}, "empty": content("empty", ""),
 			"shorter than it says": {Name: "short", Size: 9, Open: content("", "abc").Open},
+			"longer than it says":  {Name: "long", Size: 2, Open: content("", "abc").Open},
 			"unreadable":           {Name: "bad", Size: 9, Open: func(context.Context) (io.ReadCloser, error) { return nil, errors.New("no disk") }},
 			"breaks off": {Name: "bad", Size: 9, Open: func(context.Context) (io.ReadCloser, error) {
 				return io.NopCloser(io.MultiReader(strings.NewReader("abc"), broken{})), nil

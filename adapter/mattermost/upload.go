@@ -10,6 +10,7 @@ import (
 	"github.com/mattermost/mattermost-server/v6/model"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/apiclient"
 )
 
 // maxSpool is how much of a file of unknown size is read to learn it; the server wants the size first.
@@ -42,22 +43,22 @@ func (a *Adapter) put(ctx context.Context, room string, f adapter.File) (string,
 	if name == "" {
 		name = "file"
 	}
+	wrong := func(err error) (string, error) {
+		return "", fmt.Errorf("mattermost: upload the file %q: %w", name, err)
+	}
 	fail := func(kind error, format string, args ...any) (string, error) {
-		return "", fmt.Errorf("mattermost: upload the file %q: %w: %s", name, kind, fmt.Sprintf(format, args...))
+		return wrong(fmt.Errorf("%w: %s", kind, fmt.Sprintf(format, args...)))
 	}
 	limit := a.cfg.MaxFile
 	if me := a.me.Load(); me != nil && me.maxFile > 0 {
 		limit = min(limit, me.maxFile)
 	}
-	switch {
-	case f.Open == nil:
-		return fail(adapter.ErrInvalid, "it cannot be opened any more")
-	case f.Size > limit:
+	if f.Size > limit {
 		return fail(adapter.ErrTooLong, "it has %d of at most %d bytes", f.Size, limit)
 	}
-	body, err := f.Open(ctx)
+	body, err := apiclient.Open(ctx, f)
 	if err != nil {
-		return fail(adapter.ErrInvalid, "open: %v", err)
+		return wrong(err)
 	}
 	defer func() { _ = body.Close() }()
 	var content io.Reader = body
@@ -65,7 +66,7 @@ func (a *Adapter) put(ctx context.Context, room string, f adapter.File) (string,
 	if size <= 0 {
 		b, err := io.ReadAll(io.LimitReader(body, maxSpool+1))
 		if err != nil {
-			return fail(adapter.ErrInvalid, "read: %v", err)
+			return wrong(err)
 		}
 		if len(b) > maxSpool {
 			return fail(adapter.ErrTooLong, "it does not say its size and is over %d bytes", maxSpool)
@@ -86,34 +87,17 @@ func (a *Adapter) put(ctx context.Context, room string, f adapter.File) (string,
 	if !model.IsValidId(session.Id) {
 		return fail(adapter.ErrUnavailable, "the server gave no id")
 	}
-	counted := &counter{Reader: io.LimitReader(content, size)}
-	info, resp, err := c.UploadData(session.Id, counted)
-	switch {
-	case err != nil && counted.err != nil:
-		return fail(adapter.ErrInvalid, "read: %v", counted.err)
-	case err != nil:
+	info, resp, err := c.UploadData(session.Id, content)
+	if why := body.Fault(); why != nil { // what was sent is no whole file
+		return wrong(why)
+	}
+	if err != nil {
 		return "", nothingPosted(a.fail("upload a file", resp, err))
-	case info == nil || !model.IsValidId(info.Id): // the server waits for the rest
-		return fail(adapter.ErrInvalid, "it has %d bytes and said %d", counted.n, size)
+	}
+	if info == nil || !model.IsValidId(info.Id) {
+		return fail(adapter.ErrUnavailable, "the server did not say that it has all of it")
 	}
 	return info.Id, nil
-}
-
-// counter remembers how much was read, and why no more.
-type counter struct {
-	io.Reader
-	n   int64
-	err error
-}
-
-// Read implements [io.Reader].
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.Reader.Read(p)
-	c.n += int64(n)
-	if err != nil && err != io.EOF {
-		c.err = err
-	}
-	return n, err
 }
 
 // Open implements [adapter.Opener]: the content is streamed. Errors: those of the interface.

@@ -265,6 +265,10 @@ func (a *Adapter) Run(ctx context.Context, sink adapter.Sink) error {
 			return err
 		}
 		in := newIntake(ctx, a, sink)
+		gap := 0
+		if a.cfg.AppToken == "" { // before anything comes: what was missed is older
+			gap = a.places.freeze()
+		}
 		a.intake.Store(in)
 		var wg sync.WaitGroup
 		wg.Go(func() { a.watchToken(ctx, end) })
@@ -274,7 +278,6 @@ func (a *Adapter) Run(ctx context.Context, sink adapter.Sink) error {
 			err = a.runSocket(ctx, in)
 		} else {
 			a.health.Set(func(h *adapter.Status) { h.Connected, h.Since = true, time.Now() })
-			gap := a.places.freeze()
 			wg.Go(func() { a.catchUp(ctx, in, time.Time{}, gap) })
 			<-ctx.Done()
 		}

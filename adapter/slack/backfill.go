@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	slackgo "github.com/slack-go/slack"
@@ -24,234 +23,11 @@ const (
 	// shortGap is how long a connection may be gone without a look into the histories: Slack delivers again at once, after
 	// one minute and after five (https://docs.slack.dev/apis/events-api/#retries).
 	shortGap    = 30 * time.Second
-	givenUp     = 8 * time.Minute // after a failure Slack has made its last attempt
 	saveEvery   = 5 * time.Second
-	maxPlaces   = 20_000
-	maxThreads  = 20     // threads of a room whose replies are looked for
 	maxFill     = 2_000  // messages of one room that a gap brings back
 	maxHistory  = 10_000 // messages that History reads
 	historyPage = 200
 )
-
-// places are how far each room was heard.
-type places struct {
-	store Positions // nil: memory only
-
-	mu     sync.Mutex
-	loaded bool // the store was read
-	gap    int  // how many gaps there were: a filling of an earlier one does not end a later one
-	rooms  map[string]*place
-}
-
-// place is how far one room was heard.
-type place struct {
-	stable  string               // everything up to here was taken by the bot; what is stored
-	top     string               // the newest that was taken
-	failed  map[string]time.Time // newer ones that were not, and when
-	frozen  bool                 // a gap is being filled: stable stays
-	threads []string             // roots of the threads last spoken in, newest last
-	dirty   bool
-}
-
-func (p *places) init(store Positions) { p.store, p.rooms = store, map[string]*place{} }
-
-// older compares message stamps.
-func older(a, b string) bool {
-	if len(a) != len(b) {
-		return len(a) < len(b)
-	}
-	return a < b
-}
-
-// heard notes that a message of a room was taken, or was not.
-func (p *places) heard(room, ts, thread string, safe, backfilled bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	pl := p.rooms[room]
-	if pl == nil {
-		if len(p.rooms) >= maxPlaces {
-			return
-		}
-		pl = &place{frozen: !p.loaded}
-		p.rooms[room] = pl
-	}
-	if thread != "" && safe {
-		pl.threads = append(slices.DeleteFunc(pl.threads, func(t string) bool { return t == thread }), thread)
-		if len(pl.threads) > maxThreads {
-			pl.threads = slices.Delete(pl.threads, 0, 1)
-		}
-	}
-	if !safe {
-		if backfilled { // the filling itself stops there
-			return
-		}
-		if pl.failed == nil {
-			pl.failed = map[string]time.Time{}
-		}
-		if len(pl.failed) < 100 {
-			pl.failed[ts] = time.Now()
-		}
-		if !pl.frozen && !older(pl.stable, ts) { // it is older than what was taken since
-			pl.stable, pl.dirty = before(ts), true
-		}
-		return
-	}
-	delete(pl.failed, ts)
-	if older(pl.top, ts) {
-		pl.top = ts
-	}
-	pl.advance()
-}
-
-// advance moves stable on, where nothing is open.
-func (pl *place) advance() {
-	if !pl.frozen && len(pl.failed) == 0 && older(pl.stable, pl.top) {
-		pl.stable, pl.dirty = pl.top, true
-	}
-}
-
-// before is the stamp just before ts.
-func before(ts string) string { return stampOf(stampTime(ts).Add(-time.Microsecond)) }
-
-// freeze keeps all places where they are until their gap is filled, and names that gap.
-func (p *places) freeze() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.gap++
-	for _, pl := range p.rooms {
-		pl.frozen = true
-	}
-	return p.gap
-}
-
-// value is what is stored of a place: the stamp, and the threads behind spaces.
-func (pl *place) value() string {
-	return strings.TrimSpace(pl.stable + " " + strings.Join(pl.threads, " "))
-}
-
-func placeKey(room string) string { return "position/" + room }
-
-// load reads the place of a room from the store, where memory does not have it. now is where a room begins that was never
-// heard. It tells whether there is anything to fill.
-func (p *places) load(ctx context.Context, room, now string) (fill bool, err error) {
-	p.mu.Lock()
-	pl := p.rooms[room]
-	have := pl != nil && pl.stable != ""
-	full := pl == nil && len(p.rooms) >= maxPlaces
-	p.mu.Unlock()
-	if have || full {
-		return have, nil
-	}
-	stored := ""
-	if p.store != nil {
-		if stored, err = p.store.Get(ctx, placeKey(room)); err != nil {
-			return false, err
-		}
-	}
-	parts := strings.Fields(stored)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if pl = p.rooms[room]; pl == nil {
-		pl = &place{}
-		p.rooms[room] = pl
-	}
-	pl.frozen = true
-	if len(parts) > 0 && !stampTime(parts[0]).IsZero() {
-		pl.stable = parts[0]
-		for _, t := range parts[1:] {
-			if !slices.Contains(pl.threads, t) && len(pl.threads) < maxThreads {
-				pl.threads = append(pl.threads, t)
-			}
-		}
-		return true, nil
-	}
-	pl.stable, pl.dirty, pl.frozen = now, true, false
-	pl.advance()
-	return false, nil
-}
-
-// begin gives where the filling of a room begins.
-func (p *places) begin(room string) (after string, threads []string, gap int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	pl := p.rooms[room]
-	if pl == nil {
-		return "", nil, p.gap
-	}
-	pl.frozen = true
-	return pl.stable, slices.Clone(pl.threads), p.gap
-}
-
-// filled ends the filling of a room: all up to upTo was taken, and with whole there is nothing after it.
-func (p *places) filled(room, upTo string, whole bool, gap int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if pl := p.rooms[room]; pl != nil && gap == p.gap {
-		pl.frozen = false
-		if older(pl.stable, upTo) {
-			pl.stable, pl.dirty = upTo, true
-		}
-		if !whole { // stable stays, and keepPlaces tries again
-			if pl.failed == nil {
-				pl.failed = map[string]time.Time{}
-			}
-			pl.failed[stampOf(stampTime(upTo).Add(time.Microsecond))] = time.Now()
-			return
-		}
-		clear(pl.failed) // the history had them, or they are no more
-		if older(pl.top, pl.stable) {
-			pl.top = pl.stable
-		}
-		pl.advance()
-	}
-}
-
-// openRooms gives the rooms with messages that the bot did not take and Slack has given up.
-func (p *places) openRooms(now time.Time) (rooms []string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for room, pl := range p.rooms {
-		for _, at := range pl.failed {
-			if now.Sub(at) > givenUp {
-				rooms = append(rooms, room)
-				break
-			}
-		}
-	}
-	slices.Sort(rooms)
-	return rooms
-}
-
-// save stores what has changed.
-func (p *places) save(ctx context.Context) error {
-	if p.store == nil {
-		return nil
-	}
-	p.mu.Lock()
-	changed := map[string]string{}
-	for room, pl := range p.rooms {
-		if pl.dirty {
-			changed[room], pl.dirty = pl.value(), false
-		}
-	}
-	p.mu.Unlock()
-	var failed error
-	for room, v := range changed {
-		err := failed
-		if err == nil {
-			err = p.store.Set(ctx, placeKey(room), v)
-		}
-		if err != nil {
-			failed = err
-			p.mu.Lock()
-			if pl := p.rooms[room]; pl != nil {
-				pl.dirty = true
-			}
-			p.mu.Unlock()
-		}
-	}
-	return failed
-}
 
 // keepPlaces stores the places now and then, and fills what Slack has given up.
 func (a *Adapter) keepPlaces(ctx context.Context) {
@@ -291,7 +67,8 @@ func (a *Adapter) catchUp(ctx context.Context, in *intake, lost time.Time, gap i
 	now := stampOf(begin)
 	var fill []string
 	for _, room := range rooms {
-		some, err := a.places.load(ctx, room, now)
+		some := false
+		err := retry.Few(ctx, fatal, func() (err error) { some, err = a.places.load(ctx, room, now); return err })
 		if err != nil {
 			if ctx.Err() == nil {
 				a.health.Gap(Gap{Room: room, From: lost.UTC(), To: begin.UTC(), What: "messages: the position cannot be read: " + err.Error()})
@@ -310,32 +87,6 @@ func (a *Adapter) catchUp(ctx context.Context, in *intake, lost time.Time, gap i
 	for _, room := range fill {
 		if err := a.fillRoom(ctx, in, room); err != nil && ctx.Err() == nil {
 			a.health.Gap(Gap{Room: room, From: lost.UTC(), To: begin.UTC(), What: "messages: " + err.Error()})
-		}
-	}
-}
-
-// thaw lets all places go on: that gap cannot be filled.
-func (p *places) thaw(gap int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if gap != p.gap {
-		return
-	}
-	p.loaded = true
-	for _, pl := range p.rooms {
-		pl.frozen = false
-		pl.advance()
-	}
-}
-
-func (p *places) allLoaded() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.loaded = true
-	for _, pl := range p.rooms { // rooms that are not in the list: direct ones that just began
-		if pl.stable == "" {
-			pl.frozen = false
-			pl.advance()
 		}
 	}
 }
@@ -363,19 +114,19 @@ func (a *Adapter) ownRooms(ctx context.Context) ([]string, error) {
 
 // fillRoom hands over what was said in a room since its place.
 func (a *Adapter) fillRoom(ctx context.Context, in *intake, room string) error {
-	after, threads, gap := a.places.begin(room)
-	upTo, whole := after, false
-	defer func() { a.places.filled(room, upTo, whole, gap) }()
-	if after == "" {
+	f := a.places.begin(room)
+	upTo, whole := f.after, false
+	defer func() { a.places.filled(f, upTo, whole) }()
+	if f.after == "" {
 		whole = true
 		return nil
 	}
-	list, cut, err := a.read(ctx, room, after, threads, maxFill)
+	list, cut, err := a.read(ctx, room, f.after, f.threads, maxFill)
 	if err != nil {
 		return err
 	}
 	if cut != "" {
-		a.health.Gap(Gap{Room: room, From: stampTime(after), To: stampTime(cut), What: fmt.Sprintf("messages: there were more than %d", maxFill)})
+		a.health.Gap(Gap{Room: room, From: stampTime(f.after), To: stampTime(cut), What: fmt.Sprintf("messages: there were more than %d", maxFill)})
 	}
 	for _, r := range list {
 		if r.ev.Self {
@@ -417,8 +168,8 @@ func (a *Adapter) History(ctx context.Context, room, after string) iter.Seq2[*ad
 	}
 }
 
-// read gives the messages of a room that are newer than after, oldest first. cut is the oldest one where there were more
-// than most.
+// read gives the messages of a room that are newer than after, oldest first. cut is where there were more than most the oldest
+// one, or the present where they are of threads.
 func (a *Adapter) read(ctx context.Context, room, after string, threads []string, most int) (list []*received, cut string, err error) {
 	d := a.decoder()
 	seen := map[string]bool{}
@@ -477,7 +228,11 @@ func (a *Adapter) read(ctx context.Context, room, after string, threads []string
 		}
 	}
 	for _, root := range threads {
-		for cursor = ""; len(list) < most; {
+		for cursor = ""; ; {
+			if len(list) >= most {
+				cut = stampOf(a.now())
+				break
+			}
 			form := url.Values{"channel": {room}, "ts": {root}, "limit": {strconv.Itoa(historyPage)}, "inclusive": {"0"}}
 			if oldest != "" {
 				form.Set("oldest", oldest)

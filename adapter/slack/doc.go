@@ -97,8 +97,9 @@
 //
 // # Raw type
 //
-// Event.Raw is the inner event, the slash command or the interaction as Slack sent it, without the verification token.
-// [Decode] gives the value of github.com/slack-go/slack. Those of a command or a click hold its response_url and trigger_id.
+// Event.Raw is the inner event, the slash command or the interaction as Slack sent it, without what lets whoever has it answer: tokens,
+// the response_url, the trigger_id. [Decode] gives the value of github.com/slack-go/slack, with the response_url and the trigger_id
+// out of Event.Origin, which is never logged.
 //
 // # Delivery and order
 //

@@ -42,6 +42,12 @@ type window struct {
 	Got     int64  `json:"s,omitempty"` // when it was given
 }
 
+// window gives what a window carries that answers the event of this origin.
+func (o origin) window() (string, error) {
+	b, err := json.Marshal(window{Version: 1, Room: o.Room, Thread: o.Thread, URL: o.URL, Got: o.Got})
+	return string(b), err
+}
+
 // OpenForm implements [adapter.FormOpener]: a modal, for three seconds after a slash command, a pressed button or a submitted
 // form; each opens one. A title over 24 characters is cut. Errors: [adapter.ErrUnsupported] for the origin of another event,
 // [adapter.ErrNotFound] when the three seconds are over or the origin has opened a window, [adapter.ErrTooLong] over 100
@@ -137,12 +143,12 @@ func formView(o origin, f *adapter.Form) (string, error) {
 		}
 		blocks = append(blocks, block)
 	}
-	meta, err := json.Marshal(window{Version: 1, Room: o.Room, Thread: o.Thread, URL: o.URL, Got: o.Got})
+	meta, err := o.window()
 	if err != nil {
 		return "", err
 	}
 	view, err := json.Marshal(object{
-		"type": "modal", "callback_id": f.ID, "private_metadata": string(meta), "blocks": blocks,
+		"type": "modal", "callback_id": f.ID, "private_metadata": meta, "blocks": blocks,
 		"title":  plainText(cutRunes(strings.TrimSpace(adapter.PlainText(f.Title)), maxFormTitle), false),
 		"submit": plainText("Submit", false), "close": plainText("Cancel", false),
 	})
@@ -194,7 +200,7 @@ func (d decoder) submission(raw json.RawMessage, now time.Time) (*received, verd
 		ID: "form/" + digest(s.TriggerID+"/"+s.View.ID), Kind: adapter.KindInvocation, Adapter: d.adapter, Time: now.UTC().Round(0),
 		Room: adapter.Room{ID: f.Room, Kind: kindByName(f.Room, "")}, Thread: f.Thread, User: d.whoActed(s.User),
 		Invocation: &adapter.Invocation{Form: s.View.CallbackID, Options: options},
-		Raw:        without(raw, "token"),
+		Raw:        bare(raw),
 	}
 	ev.Origin = origin{URL: f.URL, Got: f.Got, User: s.User.ID, At: now.UnixMilli(), Trigger: s.TriggerID, Room: f.Room, Thread: f.Thread}.String()
 	return &received{ev: ev, once: true, external: d.foreign(s.User.TeamID)}, deliver

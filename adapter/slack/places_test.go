@@ -16,7 +16,7 @@ func TestPlaces(t *testing.T) {
 	stamp := func(n int) string { return stampOf(time.Unix(1_700_000_000+int64(n), 0)) }
 	var p places
 	p.init(nil)
-	stable := func() string { after, _, _ := p.begin("C1"); p.rooms["C1"].frozen = false; return after }
+	stable := func() string { f := p.begin("C1"); p.rooms["C1"].frozen = false; return f.after }
 	fill, err := p.load(t.Context(), "C1", stamp(0))
 	require.NoError(t, err)
 	require.False(t, fill, "a room begins where it is first seen")
@@ -36,24 +36,85 @@ func TestPlaces(t *testing.T) {
 	require.Equal(t, stamp(3), stable())
 
 	first := p.freeze()
-	after, _, gap := p.begin("C1")
-	require.Equal(t, []any{stamp(3), first}, []any{after, gap})
+	f := p.begin("C1")
+	require.Equal(t, []any{stamp(3), first}, []any{f.after, f.gap})
 	p.heard("C1", stamp(10), "", true, false)
 	p.freeze() // another gap, while the first is being filled
 	p.heard("C1", stamp(20), "", true, false)
-	p.filled("C1", stamp(9), true, gap)
-	after, _, gap = p.begin("C1")
-	require.Equal(t, stamp(3), after, "the end of an old filling ends no later one")
-	p.filled("C1", stamp(15), false, gap)
+	p.filled(f, stamp(9), true)
+	f = p.begin("C1")
+	require.Equal(t, stamp(3), f.after, "the end of an old filling ends no later one")
+	p.filled(f, stamp(15), false)
 	require.Equal(t, stamp(15), stable(), "a filling that broke off goes on from there")
 	p.heard("C1", stamp(21), "", true, false)
 	require.Equal(t, stamp(15), stable())
-	after, _, gap = p.begin("C1")
-	require.Equal(t, stamp(15), after)
-	p.filled("C1", stamp(20), true, gap)
+	f = p.begin("C1")
+	require.Equal(t, stamp(15), f.after)
+	p.filled(f, stamp(20), true)
 	require.Equal(t, stamp(21), stable())
 	require.Empty(t, p.openRooms(time.Now().Add(time.Hour)))
+
+	f = p.begin("C1")
+	f.begun = f.begun.Add(-time.Second)
+	p.heard("C1", stamp(25), "", false, false)
+	p.heard("C1", stamp(26), "", true, false)
+	p.filled(f, stamp(24), true)
+	require.Equal(t, stamp(24), stable(), "what was not taken after the history was read is not in it")
+	require.Equal(t, []string{"C1"}, p.openRooms(time.Now().Add(givenUp+time.Minute)))
 }
+
+// TestNotTakenBeforeLoad: what is not taken before the store was read writes over nothing there.
+func TestNotTakenBeforeLoad(t *testing.T) {
+	t.Parallel()
+	kept := keeper{"position/C1": "1700000000.000000"}
+	var p places
+	p.init(kept)
+	p.heard("C1", "1700000009.000000", "1600000000.000000", false, false)
+	require.NoError(t, p.save(t.Context()))
+	require.Equal(t, keeper{"position/C1": "1700000000.000000"}, kept)
+	fill, err := p.load(t.Context(), "C1", "1700000010.000000")
+	require.NoError(t, err)
+	require.True(t, fill)
+	f := p.begin("C1")
+	require.Equal(t, "1700000000.000000", f.after)
+	require.Equal(t, []string{"1600000000.000000"}, f.threads)
+}
+
+// TestManyNotTaken: where more is not taken than is remembered one by one, the place waits for a reading that brings all of it.
+func TestManyNotTaken(t *testing.T) {
+	t.Parallel()
+	stamp := func(n int) string { return stampOf(time.Unix(1_700_000_000+int64(n), 0)) }
+	kept := map[string]string{}
+	var p places
+	p.init(keeper(kept))
+	_, err := p.load(t.Context(), "C1", stamp(0))
+	require.NoError(t, err)
+	p.allLoaded()
+	const many = maxFailed + 20
+	for i := 1; i <= many; i++ {
+		p.heard("C1", stamp(i), stamp(-i), false, false)
+	}
+	require.Len(t, p.rooms["C1"].failed, maxFailed)
+	for i := 1; i <= maxFailed; i++ { // slack delivers these again
+		p.heard("C1", stamp(i), stamp(-i), true, false)
+	}
+	p.heard("C1", stamp(many+1), "", true, false)
+	require.NoError(t, p.save(t.Context()))
+	require.Less(t, len(kept["position/C1"]), 1024)
+	require.Contains(t, kept["position/C1"], stamp(0)+" ", "not over what was not taken, and with its threads")
+	require.Equal(t, []string{"C1"}, p.openRooms(time.Now().Add(givenUp+time.Minute)))
+	f := p.begin("C1")
+	require.Equal(t, stamp(0), f.after)
+	p.filled(f, stamp(many), true)
+	require.Empty(t, p.openRooms(time.Now().Add(time.Hour)))
+	require.Equal(t, stamp(many+1), p.begin("C1").after)
+}
+
+// keeper keeps positions.
+type keeper map[string]string
+
+func (k keeper) Get(_ context.Context, key string) (string, error) { return k[key], nil }
+func (k keeper) Set(_ context.Context, key, value string) error    { k[key] = value; return nil }
 
 // TestForgetInFlight: what changes while it is looked up is not remembered as it was.
 func TestForgetInFlight(t *testing.T) {

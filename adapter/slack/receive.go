@@ -395,7 +395,7 @@ func (d decoder) slash(raw json.RawMessage, now time.Time) (*received, verdict) 
 		ID: "slash/" + digest(s.TriggerID), Kind: adapter.KindInvocation, Adapter: d.adapter, Time: now.UTC().Round(0),
 		Room: adapter.Room{ID: s.ChannelID, Kind: kindByName(s.ChannelID, s.ChannelName)},
 		User: adapter.User{Adapter: d.adapter, Tenant: d.me.team, ID: s.UserID, Name: s.UserName},
-		Raw:  without(raw, "token"),
+		Raw:  bare(raw),
 	}
 	if ev.Room.Kind == adapter.RoomUnknown {
 		ev.Room.Name = s.ChannelName
@@ -512,7 +512,7 @@ func (d decoder) interaction(raw json.RawMessage, now time.Time) (r *received, v
 		ev := &adapter.Event{
 			ID: "click/" + digest(p.TriggerID+"/"+act.ActionTS+"/"+act.BlockID+"/"+act.ActionID+"/"+p.User.ID+"/"+room+"/"+ts), Kind: adapter.KindClick, Adapter: d.adapter,
 			Time: at, Order: act.ActionTS, Room: adapter.Room{ID: room, Kind: kindByName(room, p.Channel.Name)}, Thread: thread, MessageID: ts,
-			User: d.whoActed(p.User), Raw: without(raw, "token"),
+			User: d.whoActed(p.User), Raw: bare(raw),
 		}
 		ev.Click = &adapter.Click{Command: act.Value, Label: unescape(act.Text.Text), Message: ev.Ref()}
 		if strings.HasPrefix(act.ActionID, actionPrefix) {
@@ -530,13 +530,23 @@ func digest(s string) string {
 	return hex.EncodeToString(h[:16])
 }
 
-// without drops a field of a JSON object.
-func without(raw json.RawMessage, field string) json.RawMessage {
-	var o map[string]json.RawMessage
+// secrets are the fields of a command or an interaction that let whoever has them answer it, or act for the bot. Origin has those that
+// are used; unlike Raw it is never logged.
+var secrets = [...]string{"token", "response_url", "response_urls", "trigger_id", "bot_access_token", "interactivity"} // read only
+
+// bare gives the payload of a command or an interaction without its secrets.
+func bare(raw json.RawMessage) json.RawMessage {
+	var o, view map[string]json.RawMessage
 	if json.Unmarshal(raw, &o) != nil {
 		return nil
 	}
-	delete(o, field)
+	for _, field := range secrets {
+		delete(o, field)
+	}
+	if json.Unmarshal(o["view"], &view) == nil && view != nil { // of a form: the response_url is carried along in it
+		delete(view, "private_metadata")
+		o["view"], _ = json.Marshal(view)
+	}
 	out, err := json.Marshal(o)
 	if err != nil {
 		return nil
@@ -545,21 +555,35 @@ func without(raw json.RawMessage, field string) json.RawMessage {
 }
 
 // Decode gives the library's value of an event's Raw: a pointer to one of the types of package slackevents, a
-// slack.SlashCommand for KindInvocation, a slack.InteractionCallback for KindClick and for a form.
+// slack.SlashCommand for KindInvocation, a slack.InteractionCallback for KindClick and for a form. The response_url and the trigger_id
+// of these are from Event.Origin, and so are not there without it; tokens are not there.
 func Decode(ev *adapter.Event) (any, error) {
 	if len(ev.Raw) == 0 {
 		return nil, fmt.Errorf("slack: decode: %w: the event has no Raw", adapter.ErrNotFound)
 	}
 	var v any
 	var err error
+	var o origin
+	if ev.Origin != "" {
+		if err := json.Unmarshal([]byte(ev.Origin), &o); err != nil {
+			return nil, fmt.Errorf("slack: decode: the event's Origin is not one of Slack's: %w", err)
+		}
+	}
 	switch {
 	case ev.Kind == adapter.KindInvocation && (ev.Invocation == nil || ev.Invocation.Form == ""):
 		var s slackgo.SlashCommand
 		err = json.Unmarshal(ev.Raw, &s)
+		s.ResponseURL, s.TriggerID = o.URL, o.Trigger
 		v = s
 	case ev.Kind == adapter.KindClick || ev.Kind == adapter.KindInvocation:
 		var c slackgo.InteractionCallback
 		err = json.Unmarshal(ev.Raw, &c)
+		switch c.TriggerID = o.Trigger; {
+		case ev.Kind == adapter.KindClick:
+			c.ResponseURL = o.URL
+		case err == nil && ev.Origin != "":
+			c.View.PrivateMetadata, err = o.window()
+		}
 		v = c
 	default:
 		var outer []byte

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -434,10 +435,10 @@ type roundTrip func(*http.Request) (*http.Response, error)
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // endless gives bytes without an end and counts them.
-type endless struct{ n int }
+type endless struct{ n atomic.Int64 }
 
 func (e *endless) Read(p []byte) (int, error) {
-	e.n += len(p)
+	e.n.Add(int64(len(p)))
 	return len(p), nil
 }
 
@@ -461,7 +462,7 @@ func TestFilesStream(t *testing.T) {
 			first, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 			require.NoError(t, err)
 			require.Len(t, first, 1<<20)
-			require.Less(t, out.n, 4<<20, "what was not sent yet was not read either")
+			require.Less(t, out.n.Load(), int64(4<<20), "what was not sent yet was not read either")
 			return nil, errStop
 		case "/api/files.info":
 			return answer(`{"ok":true,"file":{"url_private_download":"https://slack.example/files/1"}}`)
@@ -478,11 +479,11 @@ func TestFilesStream(t *testing.T) {
 	require.Equal(t, adapter.NotYet, adapter.OutcomeOf(err))
 	body, err := a.Open(t.Context(), adapter.File{ID: "F1"})
 	require.NoError(t, err)
-	require.Zero(t, in.n)
+	require.Zero(t, in.n.Load())
 	var b bytes.Buffer
 	_, err = io.CopyN(&b, body, 100)
 	require.NoError(t, err)
-	require.Less(t, in.n, 1<<20)
+	require.Less(t, in.n.Load(), int64(1<<20))
 	require.NoError(t, body.Close())
 	_, err = a.Upload(t.Context(), to("C1"), adapter.File{Name: "unknown", Open: func(context.Context) (io.ReadCloser, error) { return &endless{}, nil }})
 	require.ErrorIs(t, err, adapter.ErrTooLong, "a size that is not known has a bound")

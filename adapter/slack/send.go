@@ -291,14 +291,14 @@ const (
 )
 
 // Find implements [adapter.Finder] by the metadata that Send puts on a message: it looks through the last day of the room or
-// thread, at most 2,000 messages. An ephemeral message or a file cannot be found: for them it says false, so that they are
-// rather posted twice than lost.
+// thread, at most 2,000 messages. It is [adapter.ErrUnsupported] for an ephemeral message and a file, which carry none, and where
+// there were more messages than it looks through, so that nobody knows.
 func (a *Adapter) Find(ctx context.Context, m *adapter.Message) (adapter.Ref, bool, error) {
 	if err := a.life.Usable(ctx, "find"); err != nil {
 		return adapter.Ref{}, false, err
 	}
 	if m.Key == "" || m.Only != "" || len(m.Files) > 0 {
-		return adapter.Ref{}, false, nil
+		return adapter.Ref{}, false, fmt.Errorf("slack: find: %w: only a message with a Key and without files that all see can be looked for", adapter.ErrUnsupported)
 	}
 	method := "conversations.history"
 	form := url.Values{"channel": {m.To.Room}, "limit": {strconv.Itoa(historyPage)}, "include_all_metadata": {"1"}, "oldest": {stampOf(a.now().Add(-findBack))}}
@@ -326,9 +326,9 @@ func (a *Adapter) Find(ctx context.Context, m *adapter.Message) (adapter.Ref, bo
 			}
 		}
 		if page.Meta.Cursor == "" {
-			break
+			return adapter.Ref{}, false, nil
 		}
 		form.Set("cursor", page.Meta.Cursor)
 	}
-	return adapter.Ref{}, false, nil
+	return adapter.Ref{}, false, fmt.Errorf("slack: find: %w: there were over %d messages in a day", adapter.ErrUnsupported, findPages*historyPage)
 }

@@ -420,6 +420,17 @@ func TestFind(t *testing.T) {
 		f.Fail(slackfake.Fault{Method: "conversations.history", Kind: slackfake.FaultStatus, Status: 500, Times: 100})
 		_, _, err = a.Find(t.Context(), m2)
 		require.Error(t, err, "no answer is not a no")
+		f.ClearFaults()
+		for _, m := range []*adapter.Message{{To: to("C1"), Text: "x"}, {To: to("C1"), Text: "x", Key: "x", Only: "U1"}, {To: to("C1"), Key: "x", Files: make([]adapter.File, 1)}} {
+			_, _, err := a.Find(t.Context(), m)
+			require.ErrorIs(t, err, adapter.ErrUnsupported, "it carries nothing to be found by")
+		}
+		for i := range 2000 {
+			_, err := f.Say("U1", "C1", fmt.Sprint("more ", i))
+			require.NoError(t, err)
+		}
+		_, _, err = a.Find(t.Context(), m2)
+		require.ErrorIs(t, err, adapter.ErrUnsupported, "it was not looked at all of them")
 	})
 }
 
@@ -483,6 +494,13 @@ func TestUploadFails(t *testing.T) {
 		require.ErrorIs(t, a.Delete(t.Context(), ref), adapter.ErrNotFound)
 		_, err = a.Upload(t.Context(), to("C1"), adapter.File{Name: "gone"})
 		require.ErrorIs(t, err, adapter.ErrInvalid)
+		before := len(f.Posts())
+		for _, size := range []int64{6, 8} { // "content" has 7
+			wait(10 * time.Second)
+			_, err = a.Upload(t.Context(), to("C1"), file(size))
+			require.Equal(t, adapter.Refused, adapter.OutcomeOf(err), "%v", err)
+			require.Len(t, f.Posts(), before)
+		}
 		_, err = a.Upload(t.Context(), to("C1"), adapter.File{Name: "empty", Open: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("")), nil }})
 		require.ErrorIs(t, err, adapter.ErrInvalid)
 		_, err = a.Open(t.Context(), adapter.File{})

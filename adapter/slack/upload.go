@@ -15,6 +15,7 @@ import (
 	slackgo "github.com/slack-go/slack"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/apiclient"
 )
 
 // maxSpool is how much of a file of unknown size is read to learn it; Slack wants the size first.
@@ -67,15 +68,12 @@ func (a *Adapter) share(ctx context.Context, to adapter.Address, comment string,
 // put uploads one file without showing it.
 func (a *Adapter) put(ctx context.Context, f adapter.File) (string, error) {
 	name, alt := fileName(f)
-	switch {
-	case f.Open == nil:
-		return "", fmt.Errorf("the file %q cannot be opened any more: %w", name, adapter.ErrInvalid)
-	case f.Size > maxFile:
+	if f.Size > maxFile {
 		return "", fmt.Errorf("the file %q has %d bytes: %w", name, f.Size, adapter.ErrTooLong)
 	}
-	body, err := f.Open(ctx)
+	body, err := apiclient.Open(ctx, f)
 	if err != nil {
-		return "", fmt.Errorf("open the file %q: %w: %w", name, adapter.ErrInvalid, err)
+		return "", fmt.Errorf("the file %q: %w", name, err)
 	}
 	defer func() { _ = body.Close() }()
 	var content io.Reader = body
@@ -83,7 +81,7 @@ func (a *Adapter) put(ctx context.Context, f adapter.File) (string, error) {
 	if size <= 0 {
 		b, err := io.ReadAll(io.LimitReader(body, maxSpool+1))
 		if err != nil {
-			return "", fmt.Errorf("read the file %q: %w: %w", name, adapter.ErrInvalid, err)
+			return "", fmt.Errorf("the file %q: %w", name, err)
 		}
 		if len(b) > maxSpool {
 			return "", fmt.Errorf("the file %q does not say its size and is over %d bytes: %w", name, maxSpool, adapter.ErrTooLong)
@@ -100,17 +98,22 @@ func (a *Adapter) put(ctx context.Context, f adapter.File) (string, error) {
 	if !a.mayCarry(u.UploadURL) {
 		return "", fmt.Errorf("slack gave an upload address that is not its own: %w", adapter.ErrForbidden)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.UploadURL, io.LimitReader(content, size))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.UploadURL, content)
 	if err != nil {
 		return "", fmt.Errorf("upload: %w", adapter.ErrInvalid)
 	}
 	req.ContentLength = size
 	req.Header.Set("Content-Type", "application/octet-stream")
 	resp, err := a.web.Do(req)
+	if why := body.Fault(); why != nil {
+		err = fmt.Errorf("the file %q: %w", name, why)
+	}
+	if resp != nil {
+		defer func() { _ = resp.Body.Close() }()
+	}
 	if err != nil {
 		return "", nothingPosted(err)
 	}
-	defer func() { _ = resp.Body.Close() }()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
 	if resp.StatusCode != http.StatusOK {
 		return "", nothingPosted(fmt.Errorf("upload the file %q: %s", name, resp.Status))

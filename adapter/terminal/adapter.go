@@ -64,7 +64,10 @@ type Adapter struct {
 	count   atomic.Uint64 // of ids
 	bot     adapter.User
 	closed  chan struct{}
+	closing sync.Once
+	turns   chan struct{} // cap maxTurns
 	running atomic.Bool
+	logging sync.Mutex // of Err where it is no terminal: a log waits for no Out
 
 	in    source       // used by the goroutine that reads alone
 	line  lineReader   // the same
@@ -130,6 +133,7 @@ func New(cfg Config) *Adapter {
 		tty:    !cfg.Plain && isTerminal(cfg.In) && isTerminal(cfg.Out),
 		boot:   strings.ToLower(rand.Text()[:12]),
 		closed: make(chan struct{}),
+		turns:  make(chan struct{}, maxTurns),
 		news:   make(chan struct{}),
 		in:     source{r: cfg.In},
 	}
@@ -158,11 +162,7 @@ func (a *Adapter) Features() adapter.Features {
 // Close implements [adapter.Closer]: Send and the other verbs give [adapter.ErrClosed] from now on, and a Run that still
 // goes ends. In, Out and Err are left open. Further calls do nothing.
 func (a *Adapter) Close() error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !a.isClosed() {
-		close(a.closed)
-	}
+	a.closing.Do(func() { close(a.closed) })
 	return nil
 }
 
@@ -187,12 +187,15 @@ type logWriter struct{ a *Adapter }
 
 func (w logWriter) Write(p []byte) (int, error) {
 	a := w.a
+	if !a.errTTY {
+		a.logging.Lock()
+		defer a.logging.Unlock()
+		return a.cfg.Err.Write(p)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var err error
 	switch {
-	case !a.errTTY:
-		return a.cfg.Err.Write(p)
 	case a.screen == nil:
 		_, err = io.WriteString(a.cfg.Err, a.fold(string(p), hang))
 	default:
@@ -214,7 +217,7 @@ func (a *Adapter) id(kind string) string {
 	return a.boot + "-" + kind + strconv.FormatUint(a.count.Add(1), 10)
 }
 
-// usable checks what every verb begins with. It is called with a.mu held.
+// usable checks what every verb begins with.
 func (a *Adapter) usable(ctx context.Context, verb string) error {
 	if a.isClosed() {
 		return fmt.Errorf("terminal: %s: %w", verb, adapter.ErrClosed)

@@ -25,11 +25,11 @@ func (a *Adapter) direct(userID string) adapter.Room {
 // User implements [adapter.Directory]. It knows Config.User, who was played with /as, and the bot; in a playground every
 // name is somebody. Names are compared without regard to case, an exact one first.
 func (a *Adapter) User(ctx context.Context, query string) (adapter.User, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err := a.usable(ctx, "user"); err != nil {
-		return adapter.User{}, err
-	}
+	return turn(ctx, a, "user", func() (adapter.User, error) { return a.findUser(query) })
+}
+
+// findUser is User with a.mu held.
+func (a *Adapter) findUser(query string) (adapter.User, error) {
 	if query == a.bot.ID {
 		return a.bot, nil
 	}
@@ -49,11 +49,11 @@ func (a *Adapter) User(ctx context.Context, query string) (adapter.User, error) 
 // Room implements [adapter.Directory]. It knows the direct room and where people went with /room; in a playground every
 // name is a room.
 func (a *Adapter) Room(ctx context.Context, query string) (adapter.Room, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err := a.usable(ctx, "room"); err != nil {
-		return adapter.Room{}, err
-	}
+	return turn(ctx, a, "room", func() (adapter.Room, error) { return a.findRoom(query) })
+}
+
+// findRoom is Room with a.mu held.
+func (a *Adapter) findRoom(query string) (adapter.Room, error) {
 	if !strings.HasPrefix(query, "#") {
 		if r, ok := a.roomByID(query); ok {
 			return r, nil
@@ -94,11 +94,11 @@ func (a *Adapter) roomByID(id string) (adapter.Room, bool) {
 // OpenDirect implements [adapter.DirectOpener]. Outside a playground there is Config.User alone; another id is
 // [adapter.ErrNotFound].
 func (a *Adapter) OpenDirect(ctx context.Context, userID string) (adapter.Room, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err := a.usable(ctx, "open direct"); err != nil {
-		return adapter.Room{}, err
-	}
+	return turn(ctx, a, "open direct", func() (adapter.Room, error) { return a.openDirect(userID) })
+}
+
+// openDirect is OpenDirect with a.mu held.
+func (a *Adapter) openDirect(userID string) (adapter.Room, error) {
 	if r, ok := a.roomByID(directPrefix + userID); ok {
 		return r, nil
 	}

@@ -25,12 +25,15 @@ type post struct {
 // Send implements [adapter.Adapter]. The message is shown in one Write. Errors: [adapter.ErrNotFound] for a room, or a
 // user in Only, that is not here, [adapter.ErrInvalid] for a message with nothing to show, [adapter.ErrClosed],
 // [adapter.ErrUnavailable] if nothing could be written.
+//
+// An output that takes nothing holds a message up for no longer than ctx; it may be shown later then, and the error says nothing
+// certain.
 func (a *Adapter) Send(ctx context.Context, m *adapter.Message) (adapter.Ref, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err := a.usable(ctx, "send"); err != nil {
-		return adapter.Ref{}, err
-	}
+	return turn(ctx, a, "send", func() (adapter.Ref, error) { return a.send(m) })
+}
+
+// send is Send with a.mu held.
+func (a *Adapter) send(m *adapter.Message) (adapter.Ref, error) {
 	if empty(m) {
 		return adapter.Ref{}, fmt.Errorf("terminal: send: %w: nothing to show", adapter.ErrInvalid)
 	}
@@ -153,9 +156,12 @@ func (a *Adapter) print(verb, s string) error {
 // Edit implements [adapter.Editor]: the new content is shown as a line of its own, its buttons replace the old ones.
 // Errors: [adapter.ErrNotFound], [adapter.ErrForbidden] for what a user said, and those of Send.
 func (a *Adapter) Edit(ctx context.Context, ref adapter.Ref, m *adapter.Message) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	p, err := a.post(ctx, "edit", ref)
+	return turnOf(ctx, a, "edit", func() error { return a.edit(ref, m) })
+}
+
+// edit is Edit with a.mu held.
+func (a *Adapter) edit(ref adapter.Ref, m *adapter.Message) error {
+	p, err := a.post("edit", ref)
 	if err != nil {
 		return err
 	}
@@ -176,9 +182,12 @@ func (a *Adapter) Edit(ctx context.Context, ref adapter.Ref, m *adapter.Message)
 
 // Delete implements [adapter.Deleter]. Errors: [adapter.ErrNotFound], [adapter.ErrForbidden] for what a user said.
 func (a *Adapter) Delete(ctx context.Context, ref adapter.Ref) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	p, err := a.post(ctx, "delete", ref)
+	return turnOf(ctx, a, "delete", func() error { return a.remove(ref) })
+}
+
+// remove is Delete with a.mu held.
+func (a *Adapter) remove(ref adapter.Ref) error {
+	p, err := a.post("delete", ref)
 	if err != nil {
 		return err
 	}
@@ -197,10 +206,7 @@ func (a *Adapter) Delete(ctx context.Context, ref adapter.Ref) error {
 func (a *Adapter) sees(p *post) bool { return p.only == "" || p.only == a.user.ID }
 
 // post finds a message of the bot. It is called with a.mu held.
-func (a *Adapter) post(ctx context.Context, verb string, ref adapter.Ref) (*post, error) {
-	if err := a.usable(ctx, verb); err != nil {
-		return nil, err
-	}
+func (a *Adapter) post(verb string, ref adapter.Ref) (*post, error) {
 	if p, ok := a.posts.get(ref.ID); ok && p.ref == ref {
 		return p, nil
 	}
@@ -213,11 +219,11 @@ func (a *Adapter) post(ctx context.Context, verb string, ref adapter.Ref) (*post
 // React implements [adapter.Reactor], on the bot's messages and on what users said. The same emoji twice is shown once.
 // Errors: [adapter.ErrNotFound], [adapter.ErrInvalid] for an empty emoji.
 func (a *Adapter) React(ctx context.Context, ref adapter.Ref, emoji string) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err := a.usable(ctx, "react"); err != nil {
-		return err
-	}
+	return turnOf(ctx, a, "react", func() error { return a.put(ref, emoji) })
+}
+
+// put is React with a.mu held.
+func (a *Adapter) put(ref adapter.Ref, emoji string) error {
 	shown := word(emoji)
 	if shown == "" {
 		return fmt.Errorf("terminal: react: %w: no emoji", adapter.ErrInvalid)
@@ -229,7 +235,7 @@ func (a *Adapter) React(ctx context.Context, ref adapter.Ref, emoji string) erro
 		}
 		return a.react(&u.emoji, emoji, a.where(u.room, ref.Thread, "")+a.cfg.BotName+" reacted "+shown+" to "+line)
 	}
-	p, err := a.post(ctx, "react", ref)
+	p, err := a.post("react", ref)
 	if err != nil || p.held != nil || !a.sees(p) {
 		return err
 	}
@@ -253,14 +259,11 @@ func (a *Adapter) react(seen *[]string, emoji, line string) error {
 
 // SetTopic implements [adapter.TopicSetter]. Errors: [adapter.ErrNotFound].
 func (a *Adapter) SetTopic(ctx context.Context, room, topic string) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err := a.usable(ctx, "set topic"); err != nil {
-		return err
-	}
-	r, ok := a.roomByID(room)
-	if !ok {
-		return fmt.Errorf("terminal: set topic: room %q: %w", room, adapter.ErrNotFound)
-	}
-	return a.print("set topic", a.fold(a.where(r, "", "")+"topic: "+word(adapter.PlainText(topic)), hang)+"\n")
+	return turnOf(ctx, a, "set topic", func() error {
+		r, ok := a.roomByID(room)
+		if !ok {
+			return fmt.Errorf("terminal: set topic: room %q: %w", room, adapter.ErrNotFound)
+		}
+		return a.print("set topic", a.fold(a.where(r, "", "")+"topic: "+word(adapter.PlainText(topic)), hang)+"\n")
+	})
 }
