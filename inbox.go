@@ -385,6 +385,17 @@ func (b *Bot) Replay(ctx context.Context, id string) error {
 			return nil // the sweeper takes it
 		}
 	}
+	if strings.HasPrefix(rec.Key, duePrefix) { // a message that was due
+		var due dueRecord
+		if decode(rec.value(), &due) == nil && due.Message != nil {
+			_, err := b.store.Apply(ctx, brain.Op{Key: key, Delete: true, If: brain.At(entry.Rev)},
+				brain.Op{Key: dueKey(time.Now(), due.ID), Value: rec.value(), If: brain.Any})
+			if err != nil {
+				return fmt.Errorf("starling: replay %q: %w", id, err)
+			}
+			return nil // the next look at what is due takes it
+		}
+	}
 	if err := decode(rec.value(), &in); err != nil || in.Event == nil {
 		return fmt.Errorf("starling: replay %q: the event itself cannot be read: %w", id, orElse(err, errors.New("it has none")))
 	}

@@ -387,11 +387,22 @@ func (b *Bot) dueNow(ctx context.Context) {
 			_ = b.aside(ctx, entry, err.Error())
 			continue
 		}
-		if err := b.due(ctx, entry, &rec); err != nil && ctx.Err() == nil {
+		err := b.due(ctx, entry, &rec)
+		switch {
+		case err == nil || ctx.Err() != nil:
+		case errors.Is(err, errBlocked) && entry.Key < dueKey(time.Now().Add(-blockedFor), ""):
+			_ = b.aside(ctx, entry, err.Error()) // tried again if the store does not take it
+		default:
 			b.log.Warn("what is due could not be done, trying again", "key", entry.Key, "error", err)
 		}
 	}
 }
+
+// errBlocked is what became of a message that the outgoing chain does not let pass. It may do so in a while, so what is due is tried
+// again for blockedFor.
+var errBlocked = errors.New("the outgoing chain does not let the message pass")
+
+const blockedFor = time.Hour
 
 func (b *Bot) due(ctx context.Context, entry brain.Entry, rec *dueRecord) error {
 	ops := []brain.Op{{Key: entry.Key, Delete: true, If: brain.At(entry.Rev)}}
@@ -417,8 +428,15 @@ func (b *Bot) due(ctx context.Context, entry brain.Entry, rec *dueRecord) error 
 	if m != nil {
 		m.Key = "due-" + rec.ID // posted once, whoever comes again
 		wait, cancel := context.WithTimeout(ctx, b.cfg.SlowAfter)
-		_, err := b.Send(wait, m)
+		blocked := true
+		_, err := b.outgoing(wait, m, func(ctx context.Context, m *adapter.Message) ([]adapter.Ref, error) {
+			blocked = false
+			return b.sendOwn(ctx, m)
+		})
 		cancel()
+		if err != nil && blocked {
+			return fmt.Errorf("%w: %w", errBlocked, err)
+		}
 		known := errors.Is(err, errQueued) || errors.Is(err, errDead) || errors.Is(err, handler.ErrUnknown) || adapter.OutcomeOf(err) == adapter.Refused
 		if err != nil && !known { // nobody has it yet
 			return err

@@ -2,6 +2,7 @@ package starling_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -90,6 +91,47 @@ func TestSendLaterOfUnknownOutcome(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, []string{"C1> stand-up"}, s.said())
 	})
+}
+
+// What is due and the outgoing chain does not let pass is tried again for an hour, is a dead letter then, and can be replayed.
+func TestSendLaterBlocked(t *testing.T) {
+	for name, blocks := range map[string]time.Duration{"for a while": 30 * time.Minute, "for long": 2 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := memory.New()
+				open := time.Now().Add(time.Minute + blocks)
+				s := play(t, starling.Config{Brain: brain.New(newRig(store))}, func(rt *handler.Router) {
+					rt.Outgoing(func(next handler.Send) handler.Send {
+						return func(ctx context.Context, m *adapter.Message) ([]adapter.Ref, error) {
+							if time.Now().Before(open) {
+								return nil, errors.New("quiet hours")
+							}
+							return next(ctx, m)
+						}
+					})
+					rt.Hear("remind", func(ctx context.Context, q *handler.Request) error {
+						return q.SendLater(ctx, time.Now().Add(time.Minute), &adapter.Message{Text: "stand-up"})
+					})
+				})
+				require.NoError(t, s.say("alice", "C1", "remind"))
+				time.Sleep(3 * time.Hour)
+				synctest.Wait()
+				if blocks > time.Hour {
+					require.Empty(t, s.said())
+					letters, err := s.bot.DeadLetters(context.Background())
+					require.NoError(t, err)
+					require.Len(t, letters, 1)
+					require.Contains(t, letters[0].Reason, "quiet hours")
+					require.NoError(t, s.bot.Replay(context.Background(), letters[0].ID))
+					time.Sleep(5 * time.Second)
+					synctest.Wait()
+				}
+				require.Equal(t, []string{"C1> stand-up"}, s.said())
+				require.Empty(t, keys(t, store, "_/due/"))
+				require.Empty(t, keys(t, store, "_/dead/"))
+			})
+		})
+	}
 }
 
 // Messages of Bot.Send to one room that wait at a stop are posted in their order by the next start.

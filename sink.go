@@ -176,6 +176,9 @@ func (b *Bot) accept(ctx context.Context, ev *adapter.Event, sel handler.Selecti
 	if err != nil {
 		b.seen.remove(d.id) // a volatile event whose line goes through the store
 	}
+	if err == nil && !duplicate {
+		b.stats.accepted.Add(1) // before it may begin: its handler may look
+	}
 	switch {
 	case inMemory && unknown(err):
 		b.background.Go(func() { b.resolve(d) })
@@ -187,8 +190,7 @@ func (b *Bot) accept(ctx context.Context, ev *adapter.Event, sel handler.Selecti
 	switch {
 	case err == nil && duplicate:
 		b.stats.duplicate.Add(1)
-	case err == nil:
-		b.stats.accepted.Add(1)
+	case err == nil: // counted above
 	case errors.Is(err, adapter.ErrRejected):
 		b.stats.rejected.Add(1)
 		b.log.Error("an event can never be stored and is rejected", "id", handler.CorrelationID(d.id), "error", err)

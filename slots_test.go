@@ -122,11 +122,6 @@ func TestSlots(t *testing.T) {
 			rt.Hear("x", func(ctx context.Context, r *handler.Request) error { panic("boom") })
 			rt.Hear("x", func(ctx context.Context, r *handler.Request) error { crash(); return nil })
 		}, []string{"C1> " + sorry}, []string{}, false},
-		"what RateLimit says": {"x", func(rt *handler.Router, crash func()) {
-			limited := rt.With(middleware.RateLimit(time.Hour, 1))
-			limited.Hear("x", func(ctx context.Context, r *handler.Request) error { return r.Reply(ctx, "let through") })
-			rt.Hear("x", func(ctx context.Context, r *handler.Request) error { crash(); return nil })
-		}, []string{"C1> let through"}, []string{}, false},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -140,6 +135,35 @@ func TestSlots(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Who was told "too often" does not see it run when the process dies as it says so.
+func TestRefusedOverACrash(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const often = "D1> That is too often. Please try again in 1h."
+		store := memory.New()
+		r1 := newRig(store)
+		add := func(rt *handler.Router) {
+			rt.With(middleware.RateLimit(time.Hour, 1)).Hear("x", replies("let through"))
+		}
+		s1 := play(t, starling.Config{Brain: brain.New(r1)}, add)
+		s1.fail = func(_ int, m *adapter.Message) error { // taken by the platform, and the process dies before it is recorded
+			if strings.Contains(m.Text, "too often") {
+				close(r1.severed)
+			}
+			return nil
+		}
+		require.NoError(t, s1.say("alice", "D1", "x"))
+		require.NoError(t, s1.say("alice", "D1", "x"))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.Equal(t, []string{"D1> let through", often}, s1.said())
+		s2 := play(t, starling.Config{Brain: brain.New(newRig(store))}, add)
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		require.Equal(t, []string{often}, s2.said())
+		require.Empty(t, keys(t, store, "_/run/"))
+	})
 }
 
 var sorry = "Sorry, that went wrong. My log has it under " + handler.CorrelationID("stage/m1") + "."

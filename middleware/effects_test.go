@@ -19,6 +19,8 @@ type effects struct {
 	mu   sync.Mutex
 	sent []adapter.Message
 	ends []time.Time
+
+	onces map[string][]byte // nil: begun, and nobody knows how it ended
 }
 
 var _ handler.Effects = (*effects)(nil)
@@ -55,8 +57,24 @@ func (*effects) Change(context.Context, *handler.Request, string, func([]byte) (
 	panic("not used")
 }
 
-func (*effects) Once(context.Context, *handler.Request, string, func(context.Context) ([]byte, error)) ([]byte, error) {
-	panic("not used")
+// Once remembers results by key: one effects is one delivery.
+func (e *effects) Once(ctx context.Context, _ *handler.Request, key string, f func(context.Context) ([]byte, error)) ([]byte, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if v, ok := e.onces[key]; ok {
+		if v == nil {
+			return nil, handler.ErrUnknown
+		}
+		return v, nil
+	}
+	v, err := f(ctx)
+	if err == nil {
+		if e.onces == nil {
+			e.onces = map[string][]byte{}
+		}
+		e.onces[key] = v
+	}
+	return v, err
 }
 
 // request makes a request of a user's for the route "ping", in a channel.

@@ -45,10 +45,10 @@ func ByUserAndRoute(r *handler.Request) string { return r.Route.ID + " " + r.Eve
 // over restarts and for all processes together. [RateLimit] is the cheaper one for a single process that may forget.
 //
 // Over the quota the route does not run: the result is handler.Refused("quota"). Who asked is told once per key and Every,
-// with the time to wait, by Request.Whisper. When the brain does not answer within
+// with the time to wait, as by [RateLimit]. When the brain does not answer within
 // Timeout the route does not run either and a handler.UserError says so, unless Open is set; the log has the cause. A run
-// that comes again (Request.Attempt above 1) and one in answer to a question (Request.Grant) were counted the first time
-// and pass.
+// that comes again (Request.Attempt above 1) and one in answer to a question (Request.Grant) were counted the first time:
+// they pass, or are refused again.
 //
 // It is the generic cell rate algorithm (GCRA, ITU-T I.371): one time stamp per key, changed by compare and swap, that
 // vanishes when the key has its whole burst again. The clock is that of each process, so clocks that differ by d let d/Every
@@ -73,6 +73,15 @@ func Quota(cfg QuotaConfig) handler.Middleware {
 	}
 	return func(next handler.Handler) handler.Handler {
 		return handler.Func(func(ctx context.Context, r *handler.Request) error {
+			if r.Attempt > 1 {
+				f, err := again(ctx, r, "quota "+cfg.Name)
+				switch {
+				case err != nil:
+					return err
+				case f != nil:
+					return f.refuse(ctx, r, "quota")
+				}
+			}
 			if r.Attempt > 1 || r.Grant != nil {
 				return next.Handle(ctx, r)
 			}
@@ -87,12 +96,7 @@ func Quota(cfg QuotaConfig) handler.Middleware {
 			case wait == 0:
 				return next.Handle(ctx, r)
 			}
-			if tell && r.Event.User.ID != "" {
-				if err := r.Whisper(ctx, "That is too often. Please try again in %s.", (wait + time.Second - 1).Truncate(time.Second)); err != nil {
-					r.Log().Warn("quota: the user could not be told", "quota", cfg.Name, "error", err)
-				}
-			}
-			return handler.Refused("quota")
+			return refusal{"quota " + cfg.Name, tell, (wait + time.Second - 1).Truncate(time.Second)}.refuse(ctx, r, "quota")
 		})
 	}
 }

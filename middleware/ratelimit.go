@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/handler"
 )
 
@@ -20,7 +19,7 @@ const maxUsers = 10_000
 //
 // Over the limit the route does not run: the result is handler.Refused("rate limit"). The user is told once per period, by
 // Request.Whisper or, in a direct room, by Request.Reply; others never see it. That it could not be told is logged. A run
-// that comes again (Request.Attempt above 1) was counted the first time and passes.
+// that comes again (Request.Attempt above 1) was counted the first time: it passes, or is refused again.
 //
 // The limit is that of one route in one process. It remembers 10,000 users. When there are more it forgets one, of the
 // eight that were seen the longest ago the first that has its whole burst again, for whom nothing changes, else the very
@@ -33,22 +32,20 @@ func RateLimit(every time.Duration, burst int) handler.Middleware {
 		l := &limits{every: every, burst: max(burst, 1), users: map[string]*list.Element{}}
 		return handler.Func(func(ctx context.Context, r *handler.Request) error {
 			if r.Attempt > 1 {
+				f, err := again(ctx, r, "rate limit")
+				switch {
+				case err != nil:
+					return err
+				case f != nil:
+					return f.refuse(ctx, r, "rate limit")
+				}
 				return next.Handle(ctx, r)
 			}
 			ok, tell, wait := l.take(r.Event.User.Key(), time.Now())
 			if ok {
 				return next.Handle(ctx, r)
 			}
-			if tell && r.Event.User.ID != "" {
-				answer := r.Whisper
-				if r.Event.Room.Kind == adapter.RoomDirect {
-					answer = r.Reply
-				}
-				if err := answer(ctx, "That is too often. Please try again in %s.", wait); err != nil {
-					r.Log().Warn("rate limit: the user could not be told", "error", err)
-				}
-			}
-			return handler.Refused("rate limit")
+			return refusal{"rate limit", tell, wait}.refuse(ctx, r, "rate limit")
 		})
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/brain"
+	"github.com/starlingbot/starling/brain/memory"
 	"github.com/starlingbot/starling/handler"
 	"github.com/starlingbot/starling/middleware"
 )
@@ -128,6 +130,45 @@ func TestRateLimitLetsARerunPass(t *testing.T) {
 	again.Attempt = 2
 	require.NoError(t, run(h, again))
 	refused(t, run(h, request(&effects{}, "U1")))
+}
+
+// A run that was refused is refused when it comes again, whatever the limit says then: nobody hears "too often" and sees it run.
+func TestRefusedStaysRefused(t *testing.T) {
+	for name, limit := range map[string]func() handler.Middleware{
+		"rate limit": func() handler.Middleware { return middleware.RateLimit(time.Hour, 1) },
+		"quota": func() handler.Middleware {
+			return middleware.Quota(middleware.QuotaConfig{Brain: brain.New(memory.New()), Name: "x", Every: time.Hour, Burst: 1})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			refuses := func(err error, as string) {
+				t.Helper()
+				var re *handler.RefusedError
+				require.ErrorAs(t, err, &re)
+				require.Equal(t, as, re.Reason)
+			}
+			first := limit()(returns(nil))
+			require.NoError(t, run(first, request(&effects{}, "U1")))
+			e := &effects{}
+			refuses(run(first, request(e, "U1")), name)
+			require.Len(t, e.sent, 1)
+			again := request(e, "U1")
+			again.Attempt = 2
+			refuses(run(limit()(returns(nil)), again), name) // in a process whose limit has room
+			require.Len(t, e.sent, 2)
+			require.Equal(t, e.sent[0], e.sent[1], "by the same words it is recognised")
+
+			dead := &effects{onces: map[string][]byte{name: nil}} // it died in between
+			if name == "quota" {
+				dead.onces = map[string][]byte{"quota x": nil}
+			}
+			again = request(dead, "U1")
+			again.Attempt = 2
+			refuses(run(limit()(returns(nil)), again), name)
+			again.Attempt = 3
+			require.NoError(t, run(limit()(returns(nil)), again), "the second run died while it looked")
+		})
+	}
 }
 
 func TestRateLimitEdges(t *testing.T) {
