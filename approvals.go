@@ -31,21 +31,46 @@ type heldRecord struct {
 	handler.Held
 }
 
-// sealedArgs are the arguments of held commands with secrets, where the store does not seal; at most maxHeld.
-type sealedArgs struct {
-	mu   sync.Mutex
-	byID map[string]map[string]string
+// secretArgs are arguments of which some are secret, and their hash: of a short secret it would be enough to find it.
+type secretArgs struct {
+	options map[string]string
+	hash    string
+	agreed  string // the hash of what was agreed to before
 }
 
-func (s *sealedArgs) keep(id string, options map[string]string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.byID) < maxHeld {
-		put(&s.byID, id, options)
+func argsOf(h *handler.Held) secretArgs {
+	a := secretArgs{options: h.Options, hash: h.Hash}
+	if h.Agreed != nil {
+		a.agreed = h.Agreed.Hash
+	}
+	return a
+}
+
+// give puts the arguments into h; those that are gone leave nothing behind.
+func (a secretArgs) give(h *handler.Held) {
+	h.Options, h.Hash = a.options, a.hash
+	if h.Agreed != nil {
+		before := *h.Agreed
+		before.Hash = a.agreed
+		h.Agreed = &before
 	}
 }
 
-func (s *sealedArgs) of(id string) (map[string]string, bool) {
+// sealedArgs are the arguments of held commands with secrets, where the store does not seal; at most maxHeld.
+type sealedArgs struct {
+	mu   sync.Mutex
+	byID map[string]secretArgs
+}
+
+func (s *sealedArgs) keep(id string, a secretArgs) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.byID) < maxHeld {
+		put(&s.byID, id, a)
+	}
+}
+
+func (s *sealedArgs) of(id string) (secretArgs, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o, ok := s.byID[id]
@@ -120,6 +145,11 @@ func (x *run) Hold(ctx context.Context, r *handler.Request, h *handler.Held) (*h
 		if again == nil && err == nil {
 			again = &handler.Held{ID: rec.Held}
 		}
+		if again != nil && again.Lost { // this process knows the arguments now: they are in the event
+			b.sealed.keep(again.ID, argsOf(h))
+			argsOf(h).give(again)
+			again.Lost = false
+		}
 		return again, err
 	}
 	all, err := x.AllHeld(ctx)
@@ -149,7 +179,7 @@ func (x *run) Hold(ctx context.Context, r *handler.Request, h *handler.Held) (*h
 		return nil, err
 	}
 	if apart {
-		b.sealed.keep(h.ID, h.Options)
+		b.sealed.keep(h.ID, argsOf(h))
 	}
 	err = x.commit(ctx, change, nil,
 		brain.Op{Key: heldKey(h.ID), Value: value, TTL: time.Until(h.Expires) + heldKept},
@@ -164,7 +194,8 @@ func (x *run) Hold(ctx context.Context, r *handler.Request, h *handler.Held) (*h
 func (b *Bot) encodeHeld(h *handler.Held) (value []byte, apart bool, err error) {
 	rec := heldRecord{Version: recordVersion, Held: *h}
 	if h.Secret && !b.keeps(heldKey(h.ID)) {
-		rec.Options, rec.Apart = nil, true
+		secretArgs{}.give(&rec.Held)
+		rec.Apart = true
 	}
 	if value, err = json.Marshal(rec); err != nil {
 		return nil, false, fmt.Errorf("starling: hold: %w", err)
@@ -198,8 +229,9 @@ func (b *Bot) heldOf(ctx context.Context, entry brain.Entry) (*handler.Held, err
 	h := &rec.Held
 	h.Rev = entry.Rev
 	if rec.Apart {
-		options, ok := b.sealed.of(h.ID)
-		h.Options, h.Lost = options, !ok
+		a, ok := b.sealed.of(h.ID)
+		a.give(h)
+		h.Lost = !ok
 	}
 	return h, nil
 }

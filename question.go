@@ -51,9 +51,9 @@ type questions struct {
 
 // openQuestion is what is known of a question without the store.
 type openQuestion struct {
-	id     string            // empty: an earlier process asked
-	sealed map[string]string // arguments of a command with secrets, where the store does not seal; gone with the question
-	talked bool              // see handler.Question
+	id     string     // empty: an earlier process asked
+	sealed secretArgs // of a command with secrets, where the store does not seal; gone with the question
+	talked bool       // see handler.Question
 }
 
 func newQuestions() *questions { return &questions{open: map[string]openQuestion{}} }
@@ -93,7 +93,7 @@ func (q *questions) remove(key, id string) {
 }
 
 // unseal gives the arguments of a question that this process asked.
-func (q *questions) unseal(key, id string) (map[string]string, bool) {
+func (q *questions) unseal(key, id string) (secretArgs, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	o, ok := q.open[key]
@@ -197,7 +197,7 @@ func (x *run) Ask(ctx context.Context, r *handler.Request, q *handler.Question) 
 	rec := askRecord{Version: recordVersion, Question: *q}
 	known := openQuestion{id: q.ID}
 	if q.Secret && !b.keeps(key) {
-		known.sealed, rec.Options, rec.Apart = q.Options, nil, true
+		known.sealed, rec.Options, rec.Hash, rec.Apart = secretArgs{options: q.Options, hash: q.Hash}, nil, "", true
 	}
 	if !b.questions.add(key, known) && (b.pruneQuestions(ctx) != nil || !b.questions.add(key, known)) {
 		return handler.UserErrorf("I am waiting for too many answers already. Try again later.")
@@ -237,7 +237,7 @@ func (x *run) Question(ctx context.Context, ev *adapter.Event) (*handler.Questio
 		return nil, nil // the sweeper tells
 	}
 	if rec.Apart {
-		options, ok := b.questions.unseal(key, q.ID)
+		a, ok := b.questions.unseal(key, q.ID)
 		if !ok { // an earlier process asked, and nothing secret is stored
 			b.questions.remove(key, q.ID)
 			_, err := b.store.Apply(ctx, brain.Op{Key: key, Delete: true, If: brain.At(q.Rev)})
@@ -246,7 +246,7 @@ func (x *run) Question(ctx context.Context, ev *adapter.Event) (*handler.Questio
 			}
 			return nil, handler.UserErrorf("I was restarted and do not keep secrets: say the whole command again.")
 		}
-		q.Options = options
+		q.Options, q.Hash = a.options, a.hash
 	}
 	return q, nil
 }

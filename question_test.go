@@ -296,6 +296,7 @@ func TestSecretArguments(t *testing.T) {
 		for e, err := range store.List(context.Background(), "") {
 			require.NoError(t, err)
 			require.NotContains(t, string(e.Value), "cnrymark2", e.Key)
+			require.NotRegexp(t, `"[0-9a-f]{64}"`, string(e.Value), "of a short secret its hash is enough to find it: "+e.Key)
 		}
 		require.NoError(t, s.say("alice", "D1", "yes"))
 		time.Sleep(time.Second)

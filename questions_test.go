@@ -10,7 +10,7 @@ import (
 // A question in place of another one takes its secrets away, and the expiry of the older one leaves it alone.
 func TestReplacedQuestionKeepsNoSecret(t *testing.T) {
 	q := newQuestions()
-	require.True(t, q.add("k", openQuestion{id: "first", sealed: map[string]string{"password": "cnrymark2"}}))
+	require.True(t, q.add("k", openQuestion{id: "first", sealed: secretArgs{options: map[string]string{"password": "cnrymark2"}}}))
 	require.True(t, q.add("k", openQuestion{id: "second"}))
 	_, ok := q.unseal("k", "first")
 	require.False(t, ok)

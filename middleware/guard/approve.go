@@ -71,11 +71,17 @@ func tooLong(in *handler.Intent) bool { return adapter.UnitUTF16.Len(in.Line) > 
 // no more, since its secrets are gone, is in nobody's way: it is forgotten.
 func same(ctx context.Context, r *handler.Request, all []*handler.Held, h *handler.Held) (*handler.Held, error) {
 	for _, other := range all {
-		if other.Kind != h.Kind || other.Hash != h.Hash || other.Delivery == h.Delivery || !other.Expires.After(h.Since) {
+		if other.Kind != h.Kind || other.Delivery == h.Delivery || !other.Expires.After(h.Since) {
 			continue
 		}
 		if !other.Lost {
-			return other, nil
+			if other.Hash == h.Hash {
+				return other, nil
+			}
+			continue
+		}
+		if other.Line != h.Line || other.Event.User.Key() != h.Event.User.Key() {
+			continue
 		}
 		err := r.Holder(permit.Proof{}).DropHeld(ctx, r, other, handler.Decision{Text: "I was restarted and do not keep secrets. It was said again since."})
 		if err != nil && !errors.Is(err, brain.ErrConflict) {
