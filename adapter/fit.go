@@ -2,6 +2,7 @@ package adapter
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -10,7 +11,7 @@ import (
 //
 //	no Threads    To.Thread is dropped: it is said in the room
 //	no Buttons    a numbered list of the labels below the text; the bot takes the number as the click
-//	no Fields     "**Name:** value", a line each, below the text
+//	no Fields     "**Name:** value", a line each, below the text; a value of several lines stands below its name
 //	no Files      the name, type and size of each, below the text; and so for a file over MaxFile
 //	no Ephemeral  a message with Only is refused with [ErrUnsupported]: never shown to the room. The bot sends it to the
 //	              direct room instead before it comes here
@@ -35,10 +36,19 @@ func Fit(m *Message, f Features) (*Message, error) {
 		c.Fields = nil
 		paragraph(&b)
 		for i, field := range m.Fields {
-			if i > 0 {
+			many := strings.Contains(field.Value, "\n")
+			switch {
+			case i == 0:
+			case many || strings.Contains(m.Fields[i-1].Value, "\n"):
+				b.WriteString("\n\n")
+			default:
 				b.WriteString("  \n") // a line break of the portable dialect
 			}
-			b.WriteString(Format("**%s:** %s", field.Name, Markup(field.Value)))
+			between := " "
+			if many { // behind the name a list or a block of code would not be one, and its end would begin another
+				between = "\n\n"
+			}
+			b.WriteString(Format("**%s:**%s%s", field.Name, Markup(between), Markup(field.Value)))
 		}
 	}
 	if lostFiles > 0 {
@@ -61,9 +71,13 @@ func Fit(m *Message, f Features) (*Message, error) {
 		c.Buttons = nil
 		paragraph(&b)
 		for i, button := range m.Buttons {
-			b.WriteString(Format("%d. %s\n", i+1, button.Label))
+			if i > 0 {
+				b.WriteString("\n")
+			}
+			// No list: it would go on with the numbers of one that the text ends with.
+			b.WriteString(Data(strconv.Itoa(i+1)+".") + " " + Data(button.Label))
 		}
-		b.WriteString("\nAnswer with the number.")
+		b.WriteString("\n\nAnswer with the number.")
 	}
 	c.Text = b.String()
 	return &c, nil

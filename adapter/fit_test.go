@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/adapter/markdown"
 )
 
 // full can do everything.
@@ -83,7 +85,30 @@ func TestFitTakesLabelsAsData(t *testing.T) {
 			data = append(data, n.Text)
 		}
 	}
-	require.Equal(t, []string{"Service", "a*b", "log.txt", "text/plain", "core", "?", "Yes", "*No*"}, data)
+	require.Equal(t, []string{"Service", "a*b", "log.txt", "text/plain", "core", "?", "1.", "Yes", "2.", "*No*"}, data)
+}
+
+// The numbers that are shown are those that the bot takes, whatever the text ends with.
+func TestFitNumbersStandAlone(t *testing.T) {
+	const menu = "1. Yes\n2. *No*\n\nAnswer with the number."
+	for _, text := range []string{"", "Steps:\n\n1. build\n2. ship", "- a\n- b", "> q", "| a |\n|---|\n| b |", "1) x", "text\\", "# Deploy?", "1. a\n\n       code"} {
+		m := rich()
+		m.Text, m.Files, m.Fields = text, nil, nil
+		got, err := adapter.Fit(m, adapter.Features{})
+		require.NoError(t, err)
+		for name, shown := range map[string]string{"plain": markdown.Plain().Render(got.Text), "ansi": markdown.ANSI(40, false).Render(got.Text)} {
+			require.True(t, strings.HasSuffix("\n"+shown, "\n"+menu), "%s %q: %s", name, text, shown)
+		}
+	}
+}
+
+// A field whose value has several lines keeps its form, and what follows it stands outside of it.
+func TestFitFieldsOfSeveralLines(t *testing.T) {
+	m := rich()
+	m.Files, m.Fields = nil, []adapter.Field{{Name: "Log", Value: "```\none\n```"}, {Name: "Who", Value: "al"}, {Name: "Size", Value: "2"}, {Name: "Steps", Value: "- a\n- b"}, {Name: "Zone", Value: "eu"}}
+	got, err := adapter.Fit(m, adapter.Features{})
+	require.NoError(t, err)
+	require.Equal(t, "Deploy?\n\nLog:\n\n    one\n\nWho: al\nSize: 2\n\nSteps:\n\n- a\n- b\n\nZone: eu\n\n1. Yes\n2. *No*\n\nAnswer with the number.", markdown.Plain().Render(got.Text))
 }
 
 // A message for one person is refused where everybody would see it.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -80,7 +81,8 @@ func (b *Brain) Export(ctx context.Context, w io.Writer) error {
 
 func writeRecord(w *bufio.Writer, rec record, value []byte) error {
 	var compact bytes.Buffer
-	if utf8.Valid(value) && json.Compact(&compact, value) == nil && bytes.Equal(compact.Bytes(), value) && !bytes.ContainsAny(value, "\r\n") {
+	inside := slices.Concat([]byte("["), value, []byte("]")) // as deep as in the line, which must be read again
+	if utf8.Valid(value) && json.Valid(value) && json.Compact(&compact, inside) == nil && bytes.Equal(compact.Bytes(), inside) && !bytes.ContainsAny(value, "\r\n") {
 		rec.JSON = value
 	} else {
 		rec.Data = &value

@@ -69,7 +69,8 @@ func TestExportRoundTrip(t *testing.T) {
 	disk, err := bolt.Open(bolt.Config{Path: filepath.Join(t.TempDir(), "b.db")})
 	require.NoError(t, err)
 	defer disk.Close()
-	values := rapid.OneOf(rapid.SliceOf(rapid.Byte()), rapid.SampledFrom([][]byte{[]byte("null"), []byte(`"\u2028"`), []byte("\"\u2028\""), []byte("1e400"), []byte("{}"), []byte("[1,\n2]"), []byte(`{"a":1,"a":2}`), []byte("123456789012345678901234567890")}))
+	values := rapid.OneOf(rapid.SliceOf(rapid.Byte()), rapid.SampledFrom([][]byte{[]byte("null"), []byte(`"\u2028"`), []byte("\"\u2028\""), []byte("1e400"), []byte("{}"), []byte("[1,\n2]"), []byte(`{"a":1,"a":2}`), []byte("123456789012345678901234567890"),
+		bytes.Repeat([]byte("["), 9000), []byte(strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000))}))
 	rapid.Check(t, func(t *rapid.T) {
 		n++
 		from, to := brain.New(memory.New()).Namespace("x"), brain.New(disk).Namespace(fmt.Sprint(n))

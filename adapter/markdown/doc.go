@@ -29,7 +29,8 @@
 // platform has an escape that is used, otherwise a zero-width space (U+200B) keeps apart what would be read together;
 // the functions named for platforms say which. What reads as an http or https address is a link to itself, as people
 // expect: the whole address is shown. In a line of its own (a heading, a cell, a code span, between marks of emphasis, a
-// label) a line break in data is a space.
+// label) a line break in data is a space. A direction of writing that data begins ends with it, so that nothing behind it
+// is turned round.
 //
 // The address of a link may be data as well. Then only http, https and mailto are links, and the host is shown after a
 // label that hides it. An address that is none, or of a scheme that runs code, is shown as text.

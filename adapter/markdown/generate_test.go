@@ -33,7 +33,7 @@ var hostile = []string{
 	"*a*", "*", "**", "**b**", "_", "_i_", "__", "~", "~~", "~~s~~", "`", "``", "```", "````", "`c`", "```go\nx\n```", "~~~", "\\", "\\*", "\\\\",
 	"\n", "\n\n", "\n# h", "\n- x", "\n1. x", "\n12) x", "\n> q", "\n>>> q", "\n-# sub", "\n---", "\n===", "\n| a | b |\n|---|---|\n| c | d |",
 	"\n    code", "\n\tcode", "\n+ x", "\n* x", "\n```\n", "# h", "- x", "1. x", "1", ".", "> q", "= ", "===", "---", "| a |", "|", "+", "-", "    x", "\t",
-	"<b>", "</b>", "<!-- x -->", "<script>", "a", "word", "two words", "x", "42", " ", "  ", "é", "日本", "e\u0301", "👩‍👩‍👧", "🇩🇪", "\u200b", "\u202e", "{", "}",
+	"<b>", "</b>", "<!-- x -->", "<script>", "a", "word", "two words", "x", "42", " ", "  ", "é", "日本", "e\u0301", "👩‍👩‍👧", "🇩🇪", "\u200b", "\u202e", "\u2067", "{", "}",
 	"$x$", "^", "%s", "{{.}}", "\x1b[31m", "\x07", "\x00", "\r\n", "\u2028",
 }
 
@@ -271,11 +271,11 @@ func maybe(s string, data bool) string {
 	return s
 }
 
-// bare is text without what no reader can tell from nothing: white space, zero-width spaces, controls, and characters that
-// texts may not hold.
+// bare is text without what no reader can tell from nothing: white space, zero-width spaces, controls, what ends a
+// direction, and characters that texts may not hold.
 func bare(s string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) || unicode.Is(unicode.Cc, r) || r == '\u200b' || r >= 0xFDD0 && r <= 0xFDEF {
+		if unicode.IsSpace(r) || unicode.Is(unicode.Cc, r) || r == '\u200b' || r == '\u202c' || r == '\u2069' || r >= 0xFDD0 && r <= 0xFDEF {
 			return -1
 		}
 		return r

@@ -116,6 +116,7 @@ func looksLikeAddress(s string) bool {
 	if strings.Contains(s, "://") {
 		return true
 	}
+	s = unclosed(s)
 	for i := 1; i+1 < len(s); i++ {
 		if s[i] == '.' && (alnum(s[i-1]) || s[i-1] >= 0x80) && (s[i+1] >= 'a' && s[i+1] <= 'z' || s[i+1] >= 'A' && s[i+1] <= 'Z' || s[i+1] >= 0x80) {
 			return true

@@ -194,6 +194,31 @@ func TestTerminal(t *testing.T) {
 	require.Equal(t, "│ one two\n│ three", markdown.ANSI(10, false).Render("> one two three"))
 }
 
+// TestDirections: a direction that data begins ends with it, on every platform that shows it; what is written from right
+// to left stays as it is.
+func TestDirections(t *testing.T) {
+	for data, want := range map[string]string{
+		"שלום":                            "שלום",
+		"a\u202egnp.exe":                  "a\u202egnp.exe\u202c",
+		"\u202eab\u202c":                  "\u202eab\u202c",
+		"\u202e\u2067ab":                  "\u202e\u2067ab\u2069\u202c",
+		"\u2067\u202eab\u2069":            "\u2067\u202eab\u2069",
+		"\u2066\u202c\u202aab":            "\u2066\u202c\u202aab\u202c\u2069",
+		"\u202c\u2069ab":                  "\u202c\u2069ab",
+		"\u202eprod\nto":                  "\u202eprod\nto\u202c",
+		"\u200e" + "ok" + "\u202d\u202bx": "\u200eok\u202d\u202bx\u202c\u202c",
+	} {
+		for name, r := range map[string]*markdown.Renderer{"slack": markdown.Slack(), "slack-block": markdown.SlackBlock(), "discord": markdown.Discord(), "mattermost": markdown.Mattermost()} {
+			require.Equal(t, "x "+want+" is ok", r.Render("x "+adapter.Data(data)+" is ok"), name)
+			line := strings.ReplaceAll(want, "\n", " ")
+			require.Equal(t, "x `"+line+"` is ok", r.Render("x `"+adapter.Data(data)+"` is ok"), name)
+			require.Contains(t, r.Render("# "+adapter.Data(data)+" is ok"), strings.TrimLeft(line, "\u202c\u2069")+" is ok", name)
+		}
+	}
+	out := markdown.Slack().Render("by " + adapter.Mention(adapter.User{ID: "no id", Name: "al\u202e"}) + " to [" + adapter.Data("\u202ex") + "](https://a.example/" + adapter.Data("\u202e") + ")")
+	require.Equal(t, "by @al\u202e\u202c to <https://a.example/%E2%80%AE|\u202ex\u202c>", out, "an address is encoded and not changed")
+}
+
 func TestOverride(t *testing.T) {
 	r := markdown.Discord()
 	r.Override = map[markdown.Kind]func(*markdown.Writer, *markdown.Node){

@@ -309,7 +309,8 @@ func (c *converter) code(parent *Node, span *ast.CodeSpan) {
 		}
 		s = b.String()
 	}
-	n.Text, _ = c.expand(strings.ReplaceAll(s, "\n", " "), false)
+	s, _ = c.expand(strings.ReplaceAll(s, "\n", " "), false)
+	n.Text = closed(s)
 }
 
 // text adds what a piece of text holds: text with its escapes resolved, and nodes.
@@ -345,7 +346,7 @@ func (c *converter) text(parent *Node, s string) {
 		}
 		s = s[size:]
 		n := c.add(parent, KindData)
-		n.Text = valid(held.Text)
+		n.Text = closed(valid(held.Text))
 		switch held.Kind {
 		case adapter.NodeMention:
 			n.Kind, n.Target = KindMention, valid(held.ID)

@@ -196,7 +196,9 @@ func (w *Writer) flank() {
 }
 
 // unseenSpace tells what cannot stand right inside of a mark.
-func unseenSpace(r rune) bool { return r == '\u200b' || unicode.IsSpace(r) }
+func unseenSpace(r rune) bool {
+	return r == '\u200b' || r == popDirection || r == popIsolate || unicode.IsSpace(r)
+}
 
 func spaceRune(r rune) bool { return unicode.IsSpace(r) }
 

@@ -151,7 +151,7 @@ func (s *Store) commit(batch []*request) {
 		case err != nil:
 			r.answer <- answer{err: err}
 		case r.err != nil:
-			r.answer <- answer{err: r.err}
+			r.answer <- answer{err: s.explain("apply", r.err)}
 		default:
 			r.answer <- answer{revs: r.revs}
 		}
@@ -159,13 +159,18 @@ func (s *Store) commit(batch []*request) {
 }
 
 // run judges the request against the transaction as it is now, earlier requests
-// of the batch included, and writes it if all its conditions hold. A conflict is
-// kept in r.err; only failures of the transaction are returned.
+// of the batch included, and writes it if all its conditions hold. A conflict, or a
+// damaged record, is kept in r.err; only failures of the transaction are returned.
 func (r *request) run(keys, due *bbolt.Bucket, now int64) error {
 	r.revs, r.err = make([]uint64, len(r.drafts)), nil
 	for i := range r.drafts {
-		if d := &r.drafts[i]; !d.holds(keys, now) {
-			r.err = &brain.KeyError{Key: string(d.key), Err: brain.ErrConflict}
+		d := &r.drafts[i]
+		holds, err := d.holds(keys, now)
+		if err == nil && !holds {
+			err = &brain.KeyError{Key: string(d.key), Err: brain.ErrConflict}
+		}
+		if err != nil {
+			r.err = err
 			return nil
 		}
 	}

@@ -226,6 +226,7 @@ func TestWriteErrors(t *testing.T) {
 	}{
 		{cause: &os.PathError{Op: "write", Path: "b.db", Err: syscall.ENOSPC}, words: "free space"},
 		{cause: errors.New("file resize error: truncate b.db: " + syscall.EFBIG.Error()), words: "free space"},
+		{cause: &os.PathError{Op: "write", Path: "b.db", Err: syscall.EDQUOT}, words: "raise the quota"},
 		{cause: &os.PathError{Op: "write", Path: "b.db", Err: syscall.EROFS}, words: "cannot be written"},
 		{cause: syscall.EIO, words: "open it again", stays: true},
 		{cause: errors.New("something else"), words: "something else"},

@@ -38,6 +38,11 @@
 // lengthens it. A sweeper removes expired keys from the file every ten seconds,
 // 512 in one transaction.
 //
+// Open looks at the pages that lead to the others and at the list of free ones, so
+// that no damage there has bbolt go round in a circle or write over what is in use.
+// Values and keys have no checksum of bbolt's: damage within them is found only if
+// it gives a record that cannot be. brain/sealed authenticates values.
+//
 // A copy of the file taken while the bot runs may be torn. Use Brain.Export, or
 // copy it while the bot is stopped.
 package bolt

@@ -36,10 +36,12 @@ func (s *Store) explain(what string, err error) error {
 		return nil
 	case errors.Is(err, berrors.ErrDatabaseNotOpen):
 		return brain.ErrClosed
+	case errors.Is(err, errRecord), errors.Is(err, errOrder):
+		return damaged(s.path, err)
 	case brain.Certain(err), errors.Is(err, errDamaged), errors.Is(err, errStopped):
 		return err
-	case is(err, syscall.ENOSPC), is(err, syscall.EFBIG):
-		return fmt.Errorf("bolt: %s: no room for %q to grow; free space on its disk (or raise the file size limit) and try again: %w", what, s.path, err)
+	case is(err, syscall.ENOSPC), is(err, syscall.EFBIG), is(err, syscall.EDQUOT):
+		return fmt.Errorf("bolt: %s: no room for %q to grow; free space on its disk (or raise the quota or the file size limit) and try again: %w", what, s.path, err)
 	case is(err, syscall.EROFS), is(err, syscall.EACCES), is(err, syscall.EPERM):
 		return fmt.Errorf("bolt: %s: %q cannot be written; make it and its file system writable and try again: %w", what, s.path, err)
 	default:

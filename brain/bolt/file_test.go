@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -124,6 +125,16 @@ func TestOpenRefusesNoFile(t *testing.T) {
 	_, err = Open(small(filepath.Join(t.TempDir(), "none", "b.db")))
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.ErrorContains(t, err, "make it first")
+}
+
+// What the system says at Open comes with its cure.
+func TestOpenErrors(t *testing.T) {
+	for errno, cure := range map[syscall.Errno]string{syscall.EROFS: "make it writable, or give another path", syscall.ENOSPC: "free space", syscall.EDQUOT: "raise the quota", syscall.EACCES: "to the user of the process", syscall.ENOENT: "make it first"} {
+		err := openError("/data/b.db", &os.PathError{Op: "open", Path: "/data/b.db", Err: errno})
+		require.ErrorIs(t, err, errno)
+		require.ErrorContains(t, err, cure)
+		require.ErrorContains(t, err, `bolt: open "/data/b.db"`)
+	}
 }
 
 func TestOpenInUse(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"syscall"
 )
 
 // The layout of a bbolt meta page, from its source (internal/common/meta.go,
@@ -147,6 +148,10 @@ func openError(path string, err error) error {
 		return fmt.Errorf("bolt: open %q: the process may not read and write it; give the file and its folder to the user of the process: %w", path, err)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("bolt: open %q: its folder does not exist; make it first: %w", path, err)
+	case is(err, syscall.EROFS):
+		return fmt.Errorf("bolt: open %q: its file system is read-only; make it writable, or give another path: %w", path, err)
+	case is(err, syscall.ENOSPC), is(err, syscall.EDQUOT):
+		return fmt.Errorf("bolt: open %q: no room for the file; free space on its disk, or raise the quota: %w", path, err)
 	default:
 		return fmt.Errorf("bolt: open %q: %w", path, err)
 	}

@@ -52,6 +52,9 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkPages(file, cfg.Path); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	if err := checkFormat(db, cfg.Path); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -91,6 +94,23 @@ func openFile(path string, cfg Config) (db *bbolt.DB, file *os.File, err error) 
 	default:
 		return nil, file, openError(path, err)
 	}
+}
+
+// checkPages refuses a file whose pages are in disorder. Nobody writes it now: the
+// lock is ours.
+func checkPages(file *os.File, path string) error {
+	info, err := file.Stat()
+	if err != nil {
+		return openError(path, err)
+	}
+	m, err := newestMeta(file, info.Size())
+	if err == nil {
+		err = m.checkTree(file)
+	}
+	if err != nil {
+		return refuse(path, "it is damaged (%v); %s", err, restore)
+	}
+	return nil
 }
 
 // checkFormat refuses a bbolt file that is not a store of this version. It only

@@ -1,7 +1,9 @@
 package bolt
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -35,17 +37,36 @@ type record struct {
 	value []byte
 }
 
-// readRecord decodes what keys holds. ok is false for nil and for what is too
-// short, which Open's format check makes impossible in a sound file.
-func readRecord(data []byte) (r record, ok bool) {
-	if len(data) < headerLen {
-		return record{}, false
+// What a sound file never has. A damaged record is never taken for an absent key,
+// which would be written anew.
+var (
+	errRecord = errors.New("a record of a length that none can have")
+	errOrder  = errors.New("a key that is not in its place")
+)
+
+// readRecord decodes what keys holds; data is nil for an element that bbolt takes
+// for a bucket, of which there are none.
+func readRecord(data []byte) (record, error) {
+	if len(data) < headerLen || len(data) > headerLen+brain.MaxValue {
+		return record{}, errRecord
 	}
 	return record{
 		rev:   binary.BigEndian.Uint64(data),
 		dies:  int64(binary.BigEndian.Uint64(data[8:])),
 		value: data[headerLen:],
-	}, true
+	}, nil
+}
+
+// find returns the record of key; ok is false where there is none.
+func find(keys *bbolt.Bucket, key []byte) (r record, ok bool, err error) {
+	k, v := keys.Cursor().Seek(key) // Get does not tell a bucket from nothing
+	if !bytes.Equal(k, key) {
+		return record{}, false, nil
+	}
+	if r, err = readRecord(v); err != nil {
+		return record{}, false, &brain.KeyError{Key: string(key), Err: err}
+	}
+	return r, true, nil
 }
 
 func (r record) lives(now int64) bool { return r.dies == 0 || now < r.dies }
@@ -72,9 +93,9 @@ func newDraft(op *brain.Op) draft {
 }
 
 // holds reports whether the condition of d is met at now.
-func (d *draft) holds(keys *bbolt.Bucket, now int64) bool {
-	r, ok := readRecord(keys.Get(d.key))
-	return d.cond.Holds(ok && r.lives(now), r.rev)
+func (d *draft) holds(keys *bbolt.Bucket, now int64) (bool, error) {
+	r, ok, err := find(keys, d.key)
+	return d.cond.Holds(ok && r.lives(now), r.rev), err
 }
 
 // write puts d into the transaction and returns its revision.
@@ -83,7 +104,11 @@ func (d *draft) write(keys, due *bbolt.Bucket, now int64) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if old, ok := readRecord(keys.Get(d.key)); ok && old.dies != 0 {
+	old, ok, err := find(keys, d.key)
+	if err != nil {
+		return 0, err
+	}
+	if ok && old.dies != 0 {
 		if err := due.Delete(dueKey(old.dies, d.key)); err != nil {
 			return 0, err
 		}

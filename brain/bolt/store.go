@@ -107,10 +107,9 @@ func (s *Store) read(ctx context.Context, key string) (r record, err error) {
 	}
 	found := false
 	err = s.view("get", func(keys *bbolt.Bucket) error {
-		if r, found = readRecord(keys.Get([]byte(key))); found {
-			r.value = slices.Clone(r.value)
-		}
-		return nil
+		r, found, err = find(keys, []byte(key))
+		r.value = slices.Clone(r.value)
+		return err
 	})
 	if err != nil {
 		return record{}, err
@@ -157,12 +156,21 @@ func (s *Store) page(prefix, from []byte) (page []brain.Entry, next []byte, err 
 	err = s.view("list", func(keys *bbolt.Bucket) error {
 		now, size, c := time.Now().UnixNano(), 0, keys.Cursor()
 		k, v := c.Seek(from)
+		last := from
 		for seen := 0; k != nil && bytes.HasPrefix(k, prefix); seen++ {
+			if order := bytes.Compare(last, k); order > 0 || order == 0 && seen > 0 { // else a List might never end
+				return &brain.KeyError{Key: string(k), Err: errOrder}
+			}
+			last = k
 			if seen == pageKeys || size >= pageBytes {
 				next = slices.Clone(k)
 				return nil
 			}
-			if r, ok := readRecord(v); ok && r.lives(now) {
+			r, err := readRecord(v)
+			if err != nil {
+				return &brain.KeyError{Key: string(k), Err: err}
+			}
+			if r.lives(now) {
 				page = append(page, brain.Entry{Key: string(k), Value: slices.Clone(r.value), Rev: r.rev})
 				size += len(r.value)
 			}

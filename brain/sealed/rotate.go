@@ -32,7 +32,7 @@ type Rotation struct {
 
 // Progress counts what Rotate has done.
 type Progress struct {
-	Last      string // the last key that was looked at
+	Last      string // up to this key all is done
 	Seen      int    // keys looked at
 	Rewritten int    // values that are now under the first key and were not
 	Core      int    // values of the core that were passed over and are not under the first key
@@ -54,10 +54,14 @@ func (s *Store) Rotate(ctx context.Context, r Rotation) (Progress, error) {
 		return p, errors.New("sealed: rotate: the store does not tell how long keys live (brain.Expirer), so rewriting would make all permanent; export and import instead")
 	}
 	w := &rotator{s: s, ages: ages}
+	last := "" // the key that was looked at last
 	flush := func() error {
 		n, err := w.flush(ctx)
 		p.Rewritten += n
 		p.Failed = w.failed
+		if err == nil {
+			p.Last = last
+		}
 		if err == nil && r.Progress != nil {
 			err = r.Progress(p)
 		}
@@ -76,7 +80,7 @@ func (s *Store) Rotate(ctx context.Context, r Rotation) (Progress, error) {
 			}
 		}
 		p.Seen++
-		p.Last = e.Key
+		last = e.Key
 		switch {
 		case !s.stale(e):
 		case strings.HasPrefix(e.Key, "_/") && !r.Core:

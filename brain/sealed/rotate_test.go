@@ -91,6 +91,38 @@ func TestRotateResumes(t *testing.T) {
 	}
 }
 
+// failing is a store whose nth Apply does not reach it.
+type failing struct {
+	*memory.Store
+	n int
+}
+
+func (f *failing) Apply(ctx context.Context, ops ...brain.Op) ([]uint64, error) {
+	if f.n--; f.n == 0 {
+		return nil, errors.New("connection lost")
+	}
+	return f.Store.Apply(ctx, ops...)
+}
+
+// After an error of the store Last is a key up to which all is done: who goes on after it leaves nothing behind under a
+// key that is about to be taken away.
+func TestRotateResumesAfterAnError(t *testing.T) {
+	for n := 1; n <= 4; n++ {
+		m := memory.New()
+		fill(t, m, 60)
+		f := &failing{m, n}
+		s := seal(t, sealed.Config{Store: f, Keys: keys(t, "b:"+secretB+" a:"+secretA)})
+		p, err := s.Rotate(ctx, sealed.Rotation{})
+		require.ErrorContains(t, err, "connection lost")
+		require.Equal(t, 16*(n-1), p.Rewritten)
+		_, err = s.Rotate(ctx, sealed.Rotation{After: p.Last})
+		require.NoError(t, err)
+		count, err := s.Count(ctx)
+		require.NoError(t, err)
+		require.Equal(t, map[string]int{"b": 60}, count, "the Apply number %d failed", n)
+	}
+}
+
 func TestRotateKeepsTheTTL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := memory.New()
