@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -454,47 +455,57 @@ func (b *Bot) due(ctx context.Context, entry brain.Entry, rec *dueRecord) error 
 // history remembers the last command lines of each user, in memory.
 type history struct {
 	mu    sync.Mutex
-	lines map[string][]string // by user key, last first
-	order []string            // users, the one who came first at the front
+	lines map[person][]string // last first
+	order []person            // the one who came first at the front
 }
+
+// person is what makes an adapter.User.Key, without the making.
+type person struct{ adapter, tenant, id string }
+
+func personOf(u adapter.User) person { return person{u.Adapter, u.Tenant, u.ID} }
 
 const (
 	historyLines = 20     // of one user
 	historyUsers = 10_000 // the one who came first is forgotten
 )
 
-func (h *history) add(user, line string) {
+func (h *history) add(user person, line string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.lines == nil {
-		h.lines = map[string][]string{}
-	}
-	if _, ok := h.lines[user]; !ok {
+	lines, ok := h.lines[user]
+	if !ok {
 		if len(h.order) >= historyUsers {
 			delete(h.lines, h.order[0])
 			h.order = h.order[1:]
 		}
 		h.order = append(h.order, user)
 	}
-	lines := append([]string{line}, h.lines[user]...)
-	h.lines[user] = lines[:min(len(lines), historyLines)]
+	if len(lines) < historyLines {
+		lines = append(lines, "")
+	}
+	copy(lines[1:], lines)
+	lines[0] = line
+	if h.lines == nil {
+		h.lines = map[person][]string{}
+	}
+	h.lines[user] = lines
 }
 
-func (h *history) of(user string) []string {
+func (h *history) of(user person) []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return append([]string(nil), h.lines[user]...)
+	return slices.Clone(h.lines[user])
 }
 
 // Said remembers a command line.
 func (x *run) Said(r *handler.Request, line string, secret bool) {
-	if user := r.Event.User.Key(); user != "" && !secret {
-		x.d.bot.history.add(user, line)
+	if u := r.Event.User; u.ID != "" && !secret {
+		x.d.bot.history.add(personOf(u), line)
 	}
 }
 
 // History gives the command lines of a user, the last first.
-func (x *run) History(u adapter.User) []string { return x.d.bot.history.of(u.Key()) }
+func (x *run) History(u adapter.User) []string { return x.d.bot.history.of(personOf(u)) }
 
 // Directory looks people and rooms up.
 func (x *run) Directory(name string) adapter.Directory {

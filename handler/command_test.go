@@ -135,6 +135,13 @@ func TestCompletion(t *testing.T) {
 		"api prod --nothing= ":  nil,
 		"api prod x y z ":       nil,
 		"service:api --env=no ": nil,
+		"-w 5m ap":              {"api", "apps"},
+		"api -w ":               nil,
+		"-w5m ap":               {"api", "apps"},
+		"--no-force ap":         {"api", "apps"},
+		"-- ap":                 {"api", "apps"},
+		"-- api p":              {"prod"},
+		"-- -w p":               {"prod"},
 	} {
 		require.Equal(t, want, complete(context.Background(), typed), "%q", typed)
 	}

@@ -186,7 +186,8 @@ func (t *Table) answer(ctx context.Context, r *Request) error {
 			return r.effects.Keep(ctx, r, q)
 		}
 	}
-	if word == "cancel" || q.Kind == AskConfirm && (word == "no" || word == "n") {
+	choice := q.Kind == AskArgument && slices.ContainsFunc(q.Choices, func(c string) bool { return strings.EqualFold(c, word) })
+	if word == "cancel" && !choice || q.Kind == AskConfirm && (word == "no" || word == "n") {
 		if err := r.effects.Drop(ctx, r, q); err != nil {
 			return err
 		}

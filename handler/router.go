@@ -194,7 +194,21 @@ func (rt *Router) Respond(expr string, f Func) *Route {
 
 // Command runs f when exactly the word (or words) name is said to the bot, in any case. summary is its line in help.
 func (rt *Router) Command(name, summary string, f Func) *Route {
-	return rt.add(caller(), &Route{kind: routeCommand, name: name, Summary: summary}, f)
+	return rt.add(caller(), &Route{kind: routeCommand, name: name, Summary: summary}, remembered(name, f))
+}
+
+// remembered puts a command into the history of who says it, as declared ones are: a "!!" after it would repeat what was said
+// before it else.
+func remembered(name string, f Func) Func {
+	if f == nil {
+		return nil
+	}
+	return func(ctx context.Context, r *Request) error {
+		if !r.Route.Volatile {
+			r.effects.Said(r, name, false)
+		}
+		return f(ctx, r)
+	}
 }
 
 // On runs f for every event of a kind.

@@ -114,11 +114,14 @@ func (d *declared) expects(words []string) (a *args.Arg, named bool) {
 		}
 		return nil
 	}
+	ended := false // "--" was said
 	for i := 0; i < len(words); i++ {
 		w := words[i]
-		if name, ok := strings.CutPrefix(w, "--"); ok && name != "" {
-			name, _, valued := strings.Cut(name, "=")
-			a := d.spec.Arg(name)
+		if w == "--" && !ended {
+			ended = true
+			continue
+		}
+		if a, valued, ok := d.flagOf(w); ok && !ended {
 			if a == nil {
 				continue
 			}
@@ -130,7 +133,7 @@ func (d *declared) expects(words []string) (a *args.Arg, named bool) {
 			}
 			continue
 		}
-		if name, _, ok := strings.Cut(w, ":"); ok {
+		if name, _, ok := strings.Cut(w, ":"); ok && !ended {
 			if a := d.spec.Arg(name); a != nil {
 				given[a.Name] = true
 				continue
@@ -141,4 +144,33 @@ func (d *declared) expects(words []string) (a *args.Arg, named bool) {
 		}
 	}
 	return next(), false
+}
+
+// flagOf gives the argument that the word w names as a flag does, --NAME, --NAME=VALUE, --no-NAME or -x; nil for one that there
+// is not. valued: its value is in w. false: w is no flag.
+func (d *declared) flagOf(w string) (a *args.Arg, valued, ok bool) {
+	if name, long := strings.CutPrefix(w, "--"); long && name != "" {
+		name, _, valued := strings.Cut(name, "=")
+		if a := d.spec.Arg(name); a != nil {
+			return a, valued, true
+		}
+		name, off := strings.CutPrefix(name, "no-")
+		if a := d.spec.Arg(name); off && a != nil && a.Kind == args.KindBool {
+			return a, valued, true
+		}
+		return nil, valued, true
+	}
+	if len(w) < 2 || w[0] != '-' || '0' <= w[1] && w[1] <= '9' || w[1] == '.' { // a negative number
+		return nil, false, false
+	}
+	for i := 1; i < len(w); i++ { // -fw: the last one may take a value
+		at := slices.IndexFunc(d.spec.Args, func(a *args.Arg) bool { return a.Short == w[i:i+1] })
+		if at < 0 {
+			return nil, true, true
+		}
+		if a = d.spec.Args[at]; a.Kind != args.KindBool {
+			return a, i < len(w)-1, true
+		}
+	}
+	return a, false, true
 }

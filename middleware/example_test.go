@@ -102,6 +102,9 @@ func say(rt *handler.Router, texts ...string) {
 // console prints what is sent.
 type console struct{ effects }
 
+// Said keeps no history.
+func (*console) Said(*handler.Request, string, bool) {}
+
 func (*console) Send(_ context.Context, _ *handler.Request, _ string, m *adapter.Message) ([]adapter.Ref, error) {
 	if m.Only != "" {
 		fmt.Printf("(only for %s) ", m.Only)

@@ -22,6 +22,7 @@ func New() *handler.Router {
 	rt := handler.NewRouter()
 	rt.Command("history", "List what you asked for; !! repeats the last, !2 the second last.", list).Volatile = true
 	rt.Hear(`^\s*!(?:!|(?P<n>[1-9]\d?))\s*$`, repeat).ID = "repeat"
+	rt.Respond(`!(?:!|(?P<n>[1-9]\d?))\s*$`, addressed).ID = "repeat-addressed"
 	return rt
 }
 
@@ -51,4 +52,12 @@ func repeat(ctx context.Context, r *handler.Request) error {
 		return nil
 	}
 	return r.Again(ctx, lines[n-1])
+}
+
+// addressed repeats what was asked for by name, "starling !!"; a line that is nothing else has been heard already.
+func addressed(ctx context.Context, r *handler.Request) error {
+	if strings.TrimSpace(r.Event.Text) == strings.TrimSpace(r.Text) {
+		return nil
+	}
+	return repeat(ctx, r)
 }

@@ -324,9 +324,11 @@ func (b *binder) take(idx, i int, text string, start int, quoted bool) int {
 	if !quoted && next < len(tokens) && text != "" {
 		switch b.s.Args[idx].Kind {
 		case KindTime:
-			if t := &tokens[next]; !t.Quoted && clockLike(t.Value) && dateLike(text) {
-				text, end = text+" "+t.Value, t.End
-				next++
+			if n := b.clockAt(next, text); n > 0 {
+				for ; n > 0; n-- {
+					text, end = text+" "+tokens[next].Value, tokens[next].End
+					next++
+				}
 			}
 		case KindUser:
 			if text[0] != '@' {
@@ -342,6 +344,30 @@ func (b *binder) take(idx, i int, text string, start int, quoted bool) int {
 	}
 	b.give(idx, text, start, end, quoted)
 	return next
+}
+
+// clockAt gives how many tokens from i on are the time of day of a date: one, or two where "at" or an am of its own is among
+// them; 0 if there is none. One that cannot be read belongs to the date all the same, or the date would be taken for its
+// beginning and the time for what comes next.
+func (b *binder) clockAt(i int, date string) int {
+	tokens := b.line.Tokens
+	plain := func(i int, ok func(string) bool) bool {
+		return i < len(tokens) && !tokens[i].Quoted && ok(tokens[i].Value)
+	}
+	if _, near := timeMeant(date); !near || !plain(i, func(string) bool { return true }) {
+		return 0
+	}
+	n := 0
+	if foldASCII(tokens[i].Value, "at") {
+		n++
+	}
+	switch {
+	case plain(i+n, clockish):
+		return n + 1
+	case plain(i+n, func(s string) bool { return len(s) <= 2 && isDigits(s) }) && plain(i+n+1, halfOfDay):
+		return n + 2
+	}
+	return 0
 }
 
 // mentionAt gives the length of the longest mention by a name with spaces that the text has at start; 0 if there is none.
@@ -377,6 +403,11 @@ func (b *binder) give(idx int, text string, start, end int, quoted bool) {
 	}
 	rest := a.Rest && !a.List
 	if !quoted && b.opt == 0 && !b.ended && !rest && text != "" && dashes(text, 1) > 0 && !(f.number() && negativeNumber(text)) {
+		if minus := "-" + text[dashes(text, 1):]; f.number() && negativeNumber(minus) && a.Choices == nil { // what phones make of a minus
+			r, _ := utf8.DecodeRuneInString(text)
+			b.wrongly(start, end, a.Name+" begins with "+CodePoint(r)+" in place of a minus", edit{start: start, end: end, text: minus})
+			return
+		}
 		b.wrongly(start, end, a.Name+" begins with a dash: put it in quotes if it is meant so", edit{start: start, end: end, text: quote(text)})
 		return
 	}
@@ -397,7 +428,9 @@ func (b *binder) give(idx int, text string, start, end int, quoted bool) {
 	case flt.fixed:
 		fix := flt.fix
 		if b.opt == 0 {
-			fix = b.s.word(fix, f.number())
+			if a.Kind != KindTime { // which may be two words
+				fix = b.s.word(fix, f.number())
+			}
 		}
 		b.wrongly(start, end, flt.reason, edit{start: start, end: end, text: fix})
 	default:

@@ -226,7 +226,7 @@ func TestBind(t *testing.T) {
 		{"the rest begins with a dash", bind[note](t, `bob - a`), "{Loud:false Who:bob Text:- a}"},
 		{"the rest begins with a long dash", bind[note](t, `bob —mom called`), "{Loud:false Who:bob Text:—mom called}"},
 		{"the rest begins with a number", bind[note](t, `bob -5 degrees`), "{Loud:false Who:bob Text:-5 degrees}"},
-		{"the rest begins with what is no flag", bind[note](t, `bob -mom`), "wrong: there is no -mom"},
+		{"the rest begins with what is no flag", bind[note](t, `bob -mom`), "wrong: there is no -mom: put -- before it if it is meant as text => bob -- -mom"},
 		{"the rest after --", bind[note](t, `bob -- --loud`), "{Loud:false Who:bob Text:--loud}"},
 		{"T16 free text keeps all", bind[note](t, "bob a\u200bb \u202e прod"), "{Loud:false Who:bob Text:a\u200bb \u202e прod}"},
 		{"long", bind[note](t, strings.Repeat("x", args.MaxText+1)), "wrong: text too long: 16385 bytes, at most 16384 are read"},

@@ -53,6 +53,22 @@ func ParseDuration(s string) (time.Duration, bool) {
 	return time.Duration(sum), true
 }
 
+// spanMeant gives the time span that s was likely meant as, for a correction: 5min, 2days, 1H, "1h 30m". A number without a unit
+// is none.
+func spanMeant(s string) (string, bool) {
+	if len(s) > 40 {
+		return "", false
+	}
+	s = strings.ReplaceAll(strings.ToLower(strings.TrimRight(s, ".,;!?")), " ", "")
+	s = longUnits.Replace(s)
+	_, ok := ParseDuration(s)
+	return s, ok
+}
+
+// longUnits are the units in words; the longer ones come first, since the first that fits is taken.
+var longUnits = strings.NewReplacer("seconds", "s", "second", "s", "secs", "s", "sec", "s", "minutes", "m", "minute", "m", "mins", "m", "min", "m",
+	"hours", "h", "hour", "h", "hrs", "h", "hr", "h", "days", "d", "day", "d", "weeks", "w", "week", "w")
+
 // span gives number times unit in nanoseconds, at most 1<<63.
 func span(number, unit string) (uint64, bool) {
 	var scale uint64

@@ -23,6 +23,11 @@ func (b *binder) keyed(i int) int {
 	if idx < 0 {
 		return 0
 	}
+	if a := b.s.Args[idx]; b.given&(1<<idx) != 0 && !a.List && !a.Secret && b.nextIsText() {
+		b.wrongly(t.Start, t.End, a.Name+" is given twice: put -- before it if it is meant as text", edit{start: t.Start, end: t.Start, text: "-- "})
+		b.position(i)
+		return len(b.line.Tokens)
+	}
 	start := t.Start + n + 1
 	if t.Quoted {
 		return b.take(idx, i, t.Value, start, true)
@@ -42,6 +47,17 @@ func (b *binder) keyed(i int) int {
 		return i + 2
 	}
 	return b.take(idx, i, said[n+1:], start, false)
+}
+
+// nextIsText tells whether the next position takes the rest of the text as it was typed.
+func (b *binder) nextIsText() bool {
+	for n := b.pos; n < len(b.s.positional); n++ {
+		idx := b.s.positional[n]
+		if a := b.s.Args[idx]; b.given&(1<<idx) == 0 {
+			return a.Rest && !a.List
+		}
+	}
+	return false
 }
 
 // flag binds --name and -x and gives the next token; 0 if token i is nothing like it.
@@ -241,6 +257,17 @@ func (b *binder) unknown(c call, dash string) int {
 	if near, ok := Suggest(plainLetters(c.name), b.flagNames()); ok && len(c.name) > 1 {
 		b.wrongly(t.Start, end, reason, edit{start: t.Start, end: end, text: "--" + near})
 		return c.i + 1
+	}
+	if b.nextIsText() && !b.s.secret { // quotes would be part of it
+		b.wrongly(t.Start, t.End, reason+": put -- before it if it is meant as text", edit{start: t.Start, end: t.Start, text: "-- "})
+		b.position(c.i)
+		return len(b.line.Tokens)
+	}
+	if name, value, ok := strings.Cut(c.name, ":"); ok && !b.s.secret && dash == "--" {
+		if idx, off := b.long(name); idx >= 0 && !off && value != "" && !c.has {
+			b.wrongly(t.Start, t.End, "a value stands after =", edit{start: c.start + len(name), end: c.start + len(name) + 1, text: "="})
+			return c.i + 1
+		}
 	}
 	if !nameLike(c.name) && !c.has || len(b.flagNames()) == 0 && len(b.s.positional) > 0 {
 		b.wrongly(t.Start, t.End, reason+": put it in quotes if it is meant as text", edit{start: t.Start, end: t.End, text: quote(b.line.Text[t.Start:t.End])})

@@ -8,12 +8,15 @@ import (
 const timeForms = "a time is today 17:00, tomorrow 09:00, 2026-11-22, 2026-11-22 15:04 or 2026-11-22T15:04:05Z"
 
 // ParseTime reads a point in time: RFC 3339, a date with or without HH:MM (or HH:MM:SS), "today" or "tomorrow" with or
-// without it. Without a time of day it is the beginning of the day. Dates are those of the zone. Nothing is guessed: a time
+// without it, an "at" between them. Without a time of day it is the beginning of the day. Dates are those of the zone. Nothing is guessed: a time
 // of day alone, one that the clocks skip and one that they show twice are errors, which say what to write.
 func ParseTime(s string, now time.Time, zone *time.Location) (t time.Time, reason string) {
 	date, clock, two := strings.Cut(s, " ")
 	if two {
 		clock = strings.TrimLeft(clock, " ")
+		if at, after, ok := strings.Cut(clock, " "); ok && foldASCII(at, "at") {
+			clock = strings.TrimLeft(after, " ")
+		}
 	}
 	if !two && len(s) > len(time.DateOnly) && (s[len(time.DateOnly)] == 'T' || s[len(time.DateOnly)] == 't') {
 		if t, err := time.Parse(time.RFC3339Nano, strings.ToUpper(s)); err == nil {
@@ -36,8 +39,8 @@ func ParseTime(s string, now time.Time, zone *time.Location) (t time.Time, reaso
 	default:
 		t, err := time.Parse(time.DateOnly, date)
 		if err != nil {
-			if !two && clockLike(s) {
-				return time.Time{}, "say which day: today " + s + " or tomorrow " + s
+			if c, ok := clockOf(s); ok && !two {
+				return time.Time{}, "say which day: today " + c + " or tomorrow " + c
 			}
 			return time.Time{}, timeForms
 		}
@@ -141,6 +144,66 @@ func clockLike(s string) bool {
 		}
 	}
 	return true
+}
+
+// clockish tells whether s, which stands after a date, is meant as a time of day, whatever its form: 9:00, 9am, 17:00Z.
+func clockish(s string) bool {
+	n := 0
+	for n < len(s) && '0' <= s[n] && s[n] <= '9' {
+		n++
+	}
+	if n == 0 || n > 2 || n == len(s) {
+		return false
+	}
+	return s[n] == ':' || halfOfDay(s[n:])
+}
+
+// halfOfDay tells whether s is am or pm.
+func halfOfDay(s string) bool {
+	s = strings.TrimRight(s, ".,;!?")
+	return foldASCII(s, "am") || foldASCII(s, "pm") || foldASCII(s, "a.m") || foldASCII(s, "p.m")
+}
+
+// clockOf gives the form 15:04 or 15:04:05 of what is meant as a time of day, for a correction: it is never taken for what
+// was said.
+func clockOf(s string) (string, bool) {
+	s = strings.ToLower(strings.TrimRight(s, ".,;!?"))
+	s = strings.ReplaceAll(strings.ReplaceAll(s, "a.m", "am"), "p.m", "pm")
+	for _, form := range [...]string{"15:04", "15:04:05", "3pm", "3:04pm", "3 pm", "3:04 pm"} {
+		if t, err := time.Parse(form, s); err == nil {
+			if form == "15:04:05" {
+				return t.Format(form), true
+			}
+			return t.Format("15:04"), true
+		}
+	}
+	return "", false
+}
+
+// timeMeant gives the form of a date and time that ParseTime reads and that s was likely meant as, for a correction.
+func timeMeant(s string) (string, bool) {
+	date, clock, two := strings.Cut(s, " ")
+	if !dateLike(date) {
+		trimmed := strings.TrimRight(date, ".,;!?")
+		near, ok := Suggest(trimmed, []string{"tomorrow"}) // today is as near to monday
+		switch {
+		case dateLike(trimmed):
+			date = trimmed
+		case ok:
+			date = near
+		default:
+			return "", false
+		}
+	}
+	if !two {
+		return date, true
+	}
+	clock = strings.TrimLeft(clock, " ")
+	if at, after, ok := strings.Cut(clock, " "); ok && foldASCII(at, "at") {
+		clock = strings.TrimLeft(after, " ")
+	}
+	c, ok := clockOf(clock)
+	return date + " " + c, ok
 }
 
 // foldASCII tells whether a and b are the same but for the case of ASCII letters.

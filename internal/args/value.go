@@ -203,7 +203,9 @@ func setDuration(_ *binder, f *field, v reflect.Value, text string, _ bool) *fau
 		if isDigits(text) {
 			reason = f.arg.Name + " needs a unit: " + text + "s, " + text + "m, " + text + "h or " + text + "d"
 		}
-		return &fault{reason: reason}
+		flt := &fault{reason: reason}
+		flt.fix, flt.fixed = spanMeant(text)
+		return flt
 	}
 	v.SetInt(int64(d))
 	return nil
@@ -214,7 +216,13 @@ func textDuration(v reflect.Value) string { return FormatDuration(time.Duration(
 func setTime(b *binder, f *field, v reflect.Value, text string, _ bool) *fault {
 	t, reason := ParseTime(text, b.now(), b.zone())
 	if reason != "" {
-		return &fault{reason: f.arg.Name + ": " + reason}
+		flt := &fault{reason: f.arg.Name + ": " + reason}
+		if meant, ok := timeMeant(text); ok {
+			if _, still := ParseTime(meant, b.now(), b.zone()); still == "" {
+				flt.fix, flt.fixed = meant, true
+			}
+		}
+		return flt
 	}
 	*v.Addr().Interface().(*time.Time) = t
 	return nil

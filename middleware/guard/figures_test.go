@@ -280,6 +280,9 @@ type listing struct {
 	text strings.Builder
 }
 
+// Said remembers nothing.
+func (*listing) Said(*handler.Request, string, bool) {}
+
 func (l *listing) Send(_ context.Context, _ *handler.Request, _ string, m *adapter.Message) ([]adapter.Ref, error) {
 	l.text.WriteString(adapter.PlainText(m.Text) + "\n")
 	return nil, nil
