@@ -104,6 +104,7 @@ type Adapter struct {
 	pace     *pace.Rooms // what Discord refuses is kept back by its route: see limits
 	limits   limits
 	places   places
+	alive    atomic.Pointer[time.Time] // when the last heartbeat was sent that Discord answered, by its clock
 	answers  answers
 	spoken   spoken
 	health   *health.Keeper
@@ -326,8 +327,8 @@ func (a *Adapter) Run(ctx context.Context, sink adapter.Sink) error {
 		}
 		end(nil)
 		a.intake.Store(nil)
+		wg.Wait() // first those who fill, then what they filled
 		in.lanes.Wait()
-		wg.Wait()
 		a.savePlaces()
 		a.health.Set(func(h *adapter.Status) { h.Connected = false })
 		return err

@@ -83,7 +83,7 @@ func TestFatal(t *testing.T) {
 				a, err := discord.New(cfg)
 				require.NoError(t, err)
 				defer cfg.HTTPClient.CloseIdleConnections()
-				err = a.Run(t.Context(), newEar().sink)
+				err = a.Run(t.Context(), new(ear).Sink)
 				require.ErrorIs(t, err, c.is)
 				require.ErrorContains(t, err, c.want)
 				require.Len(t, f.Dials(), c.dials, "a token that does not work never gets as far as the gateway")
@@ -105,7 +105,7 @@ func TestRevokedLater(t *testing.T) {
 				a, err := discord.New(cfg)
 				require.NoError(t, err)
 				over := make(chan error, 1)
-				go func() { over <- a.Run(t.Context(), newEar().sink) }()
+				go func() { over <- a.Run(t.Context(), new(ear).Sink) }()
 				require.NoError(t, f.Await(t.Context(), f.Connected))
 				f.Revoke()
 				if met == "verb" {
@@ -142,7 +142,7 @@ func TestAwayAtStart(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		over := make(chan error, 1)
 		begun := time.Now()
-		go func() { over <- a.Run(ctx, newEar().sink) }()
+		go func() { over <- a.Run(ctx, new(ear).Sink) }()
 		require.NoError(t, f.Await(ctx, f.Connected))
 		t.Logf("connected after %v of 1 min away and 10 failures", time.Since(begun))
 		require.Less(t, time.Since(begun), 8*time.Minute)
@@ -159,15 +159,15 @@ func TestAwayAtStart(t *testing.T) {
 // TestSlowBot: a bot that hangs in one room holds up neither the heartbeats nor other rooms.
 func TestSlowBot(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
+		e := new(ear)
 		free := make(chan struct{})
-		e.set(func(_ context.Context, ev *adapter.Event) error {
+		e.Set(func(_ context.Context, ev *adapter.Event) error {
 			if ev.Room.ID == ops {
 				<-free
 			}
 			return nil
 		})
-		a := start(t, f, configFor(f), e.sink)
+		a := start(t, f, configFor(f), e.Sink)
 		for i := range 30 {
 			_, err := f.Say(alice, ops, fmt.Sprint("slow ", i))
 			require.NoError(t, err)
@@ -177,14 +177,14 @@ func TestSlowBot(t *testing.T) {
 			_, err := f.Say(bob, dev, fmt.Sprint("quick ", i))
 			require.NoError(t, err)
 			synctest.Wait()
-			require.Equal(t, fmt.Sprint("quick ", i), e.texts()[len(e.texts())-1])
+			require.Equal(t, fmt.Sprint("quick ", i), e.Texts()[len(e.Texts())-1])
 		}
 		require.Zero(t, a.Status().Reconnects, "the connection was never stalled")
-		require.Len(t, e.heard(), 61, "one slow event and the quick ones")
+		require.Len(t, e.Heard(), 61, "one slow event and the quick ones")
 		close(free)
 		wait(time.Minute)
 		var slow []string
-		for _, text := range e.texts() {
+		for _, text := range e.Texts() {
 			if strings.HasPrefix(text, "slow") {
 				slow = append(slow, text)
 			}
@@ -199,10 +199,10 @@ func TestSlowBot(t *testing.T) {
 // TestSinkRetry: what the bot does not take is offered until it does, and what follows in the room waits.
 func TestSinkRetry(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
+		e := new(ear)
 		begun := time.Now()
 		var taken []string
-		e.set(func(_ context.Context, ev *adapter.Event) error {
+		e.Set(func(_ context.Context, ev *adapter.Event) error {
 			if time.Since(begun) < 10*time.Minute {
 				ev.Text = "spoiled" // the event is the sink's
 				return errors.New("the store is away")
@@ -210,14 +210,14 @@ func TestSinkRetry(t *testing.T) {
 			taken = append(taken, ev.Text)
 			return nil
 		})
-		start(t, f, configFor(f), e.sink)
+		start(t, f, configFor(f), e.Sink)
 		for i := range 5 {
 			_, err := f.Say(alice, ops, fmt.Sprint("line ", i))
 			require.NoError(t, err)
 		}
 		wait(11 * time.Minute)
 		require.Equal(t, []string{"line 0", "line 1", "line 2", "line 3", "line 4"}, taken)
-		require.Less(t, len(e.heard()), 60, "with growing pauses")
+		require.Less(t, len(e.Heard()), 60, "with growing pauses")
 	})
 }
 
@@ -225,10 +225,10 @@ func TestSinkRetry(t *testing.T) {
 // read again is a gap.
 func TestBounds(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
+		e := new(ear)
 		free := make(chan struct{})
-		e.set(func(context.Context, *adapter.Event) error { <-free; return nil })
-		a := start(t, f, configFor(f), e.sink)
+		e.Set(func(context.Context, *adapter.Event) error { <-free; return nil })
+		a := start(t, f, configFor(f), e.Sink)
 		const n = 1500
 		last := ""
 		for i := range n {
@@ -251,7 +251,7 @@ func TestBounds(t *testing.T) {
 			require.NoError(t, err)
 		}
 		wait(3 * time.Minute)
-		texts := e.texts()
+		texts := e.Texts()
 		require.Len(t, texts, n+200, "each once")
 		for i, text := range texts {
 			require.Equal(t, fmt.Sprint("line ", i), text, "in order")
@@ -272,10 +272,10 @@ func TestSecrets(t *testing.T) {
 		cfg := configFor(f)
 		cfg.Token = "cnrymark.token.x"
 		cfg.Logger = slog.New(slog.NewTextHandler(writer(note), &slog.HandlerOptions{Level: slog.LevelDebug}))
-		e := newEar()
-		a := start(t, f, cfg, e.sink)
+		e := new(ear)
+		a := start(t, f, cfg, e.Sink)
 		require.NoError(t, f.Invoke(alice, ops, "deploy", "api"))
-		ev := e.last(t, 0)
+		ev := e.Last(t, 0)
 		require.NotContains(t, string(ev.Raw), "token-")
 		require.Contains(t, ev.Origin, "token-")
 		n := 1
@@ -284,7 +284,7 @@ func TestSecrets(t *testing.T) {
 			for _, route := range []string{"callback", "followup", "original", "edit original", "delete original", "send", "message", "user"} {
 				f.ClearFaults()
 				require.NoError(t, f.Invoke(alice, ops, "deploy", "api"))
-				ev := e.last(t, n)
+				ev := e.Last(t, n)
 				n++
 				fault.Route = route
 				f.Fail(fault)

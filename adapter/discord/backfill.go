@@ -19,7 +19,8 @@ const (
 	maxFill     = 2_000  // messages of one room that a gap brings back
 	maxHistory  = 10_000 // messages that History reads
 	historyPage = 100
-	// settled is how old what happened must be for everything before it to have been heard.
+	// settled is how long before a heartbeat that was answered something must have happened to have come by now: a connection
+	// may be dead for two of them before it is known.
 	settled = 30 * time.Second
 )
 
@@ -28,8 +29,15 @@ func (a *Adapter) keep(ctx context.Context, in *intake) {
 	for retry.Pause(ctx, saveEvery) == nil {
 		if in.fills.Load() == 0 {
 			a.places.giveUp(time.Now())
-			if in.lanes.Len() == 0 && a.Status().Connected && !a.cfg.NoGateway {
-				a.places.quiet(idAt(a.now().Add(-settled)))
+			if alive := a.alive.Load(); alive != nil && in.lanes.Len() == 0 {
+				a.places.quiet(idAt(alive.Add(-settled)))
+			}
+			if again := a.places.unreadable(); len(again) > 0 {
+				in.fill(func() {
+					for _, channel := range again {
+						a.fillChannel(ctx, in, channel, "")
+					}
+				})
 			}
 		}
 		a.savePlaces()
@@ -78,7 +86,7 @@ func (a *Adapter) newSession(ctx context.Context, in *intake, lost time.Time, se
 			a.places.quiet(idAt(g.begin))
 			return
 		}
-		a.fillDirects(ctx, in, g)
+		a.fillDirects(ctx, in)
 	})
 	return g
 }
@@ -104,12 +112,12 @@ func (in *intake) fill(f func()) {
 }
 
 // fillDirects reads the direct rooms.
-func (a *Adapter) fillDirects(ctx context.Context, in *intake, g *gapOf) {
+func (a *Adapter) fillDirects(ctx context.Context, in *intake) {
 	a.places.mu.Lock()
 	list := slices.Clone(a.places.directs)
 	a.places.mu.Unlock()
 	for _, channel := range list {
-		a.fillChannel(ctx, in, g, channel, "")
+		a.fillChannel(ctx, in, channel, "")
 	}
 }
 
@@ -126,7 +134,7 @@ func (a *Adapter) fillServer(ctx context.Context, in *intake, g *gapOf, s *wireG
 		for _, list := range [][]wireChannel{s.Channels, s.Threads} {
 			for i := range list {
 				if c := &list[i]; c.LastMessage != "" && ctx.Err() == nil {
-					a.fillChannel(ctx, in, g, c.ID, c.LastMessage)
+					a.fillChannel(ctx, in, c.ID, c.LastMessage)
 				}
 			}
 		}
@@ -136,8 +144,9 @@ func (a *Adapter) fillServer(ctx context.Context, in *intake, g *gapOf, s *wireG
 	})
 }
 
-// fillChannel reads one channel, if there is anything. newest is its last message, as far as that is known.
-func (a *Adapter) fillChannel(ctx context.Context, in *intake, g *gapOf, channel, newest string) {
+// fillChannel reads one channel, if there is anything; what cannot be read is read later. newest is its last message, as far as
+// that is known.
+func (a *Adapter) fillChannel(ctx context.Context, in *intake, channel, newest string) {
 	err := retry.Few(ctx, fatal, func() error { return a.places.loadOne(ctx, channel) })
 	if err == nil {
 		if after, missed := a.places.begin(channel); after == "" || newest != "" && !older(after, newest) {
@@ -153,7 +162,8 @@ func (a *Adapter) fillChannel(ctx context.Context, in *intake, g *gapOf, channel
 		_, missed := a.places.begin(channel)
 		a.places.filled(channel, "", true, missed)
 	default:
-		a.health.Gap(Gap{Room: channel, From: g.lost.UTC(), To: g.begin.UTC(), What: "messages: " + err.Error()})
+		a.places.later(channel)
+		a.log.Warn("a room cannot be read for what was missed; it is tried again", "room", channel, "error", err)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 )
 
 // process runs an adapter as a process that starts, does something, and ends.
-func process(t *testing.T, f *discordfake.Server, kept *shelf, sink adapter.Sink, live func(a *discord.Adapter)) *discord.Adapter {
+func process(t *testing.T, f *discordfake.Server, kept discord.Positions, sink adapter.Sink, live func(a *discord.Adapter)) *discord.Adapter {
 	t.Helper()
 	cfg := configFor(f)
 	cfg.Positions = kept
@@ -39,18 +39,18 @@ func process(t *testing.T, f *discordfake.Server, kept *shelf, sink adapter.Sink
 func TestRestartFills(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
 		kept := &shelf{}
-		e := newEar()
+		e := new(ear)
 		root := ""
 		_, err := f.Say(alice, ops, "before the bot was there")
 		require.NoError(t, err)
-		process(t, f, kept, e.sink, func(a *discord.Adapter) {
+		process(t, f, kept, e.Sink, func(a *discord.Adapter) {
 			wait(time.Minute)
-			require.Empty(t, e.heard(), "a first start reads nothing")
+			require.Empty(t, e.Heard(), "a first start reads nothing")
 			root, err = f.Say(alice, ops, "one")
 			require.NoError(t, err)
 			require.NoError(t, f.Direct(bob, "psst one"))
 			wait(time.Minute)
-			e.set(func(_ context.Context, ev *adapter.Event) error {
+			e.Set(func(_ context.Context, ev *adapter.Event) error {
 				if ev.Text == "not taken" {
 					return errors.New("the store is away")
 				}
@@ -60,8 +60,8 @@ func TestRestartFills(t *testing.T) {
 			require.NoError(t, err)
 			wait(time.Minute)
 		})
-		n := len(e.heard())
-		e.set(nil)
+		n := len(e.Heard())
+		e.Set(nil)
 		wait(time.Hour)
 		for i := range 250 { // more than a page
 			_, err := f.Say(alice, ops, fmt.Sprint("missed ", i))
@@ -75,14 +75,14 @@ func TestRestartFills(t *testing.T) {
 		require.NoError(t, f.Direct(bob, "psst two"))
 		_, err = f.Say(discordfake.BotUser, ops, "mine")
 		require.NoError(t, err)
-		process(t, f, kept, e.sink, func(a *discord.Adapter) {
+		process(t, f, kept, e.Sink, func(a *discord.Adapter) {
 			_, err := f.Say(alice, ops, "live")
 			require.NoError(t, err)
 			wait(time.Minute)
 			require.Empty(t, a.Status().Gaps)
 		})
 		var inOps, elsewhere []string
-		for _, ev := range e.heard()[n:] {
+		for _, ev := range e.Heard()[n:] {
 			require.Equal(t, ev.Text != "live", ev.Backfilled, ev.Text)
 			if ev.Address() == to(ops) {
 				if ev.Backfilled {
@@ -103,21 +103,18 @@ func TestRestartFills(t *testing.T) {
 		slices.Sort(elsewhere)
 		require.Equal(t, []string{"in a thread", "never heard before", "psst two"}, elsewhere)
 
-		n = len(e.heard())
-		process(t, f, kept, e.sink, func(a *discord.Adapter) { wait(time.Minute) })
-		require.Len(t, e.heard(), n, "and not once more")
-		for key := range kept.m {
-			require.Regexp(t, `^[A-Za-z0-9/]+$`, key)
-			require.Less(t, len(kept.m[key]), 1024)
-		}
+		n = len(e.Heard())
+		process(t, f, kept, e.Sink, func(a *discord.Adapter) { wait(time.Minute) })
+		require.Len(t, e.Heard(), n, "and not once more")
+		require.NotEmpty(t, kept.Stored())
 	})
 }
 
 // TestLongGap: of very many messages the newest come, and the others are a gap; live ones meanwhile come too, once.
 func TestLongGap(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		_, err := f.Say(alice, ops, "one")
 		require.NoError(t, err)
 		wait(time.Minute)
@@ -136,7 +133,7 @@ func TestLongGap(t *testing.T) {
 			require.NoError(t, err)
 		}
 		wait(5 * time.Minute)
-		texts := e.texts()
+		texts := e.Texts()
 		seen := map[string]int{}
 		for _, text := range texts {
 			seen[text]++
@@ -153,38 +150,44 @@ func TestLongGap(t *testing.T) {
 	})
 }
 
-// TestUnreadable: a history that cannot be read is a gap; a room that the bot may not see is none, it would have heard nothing
-// there; a store that fails is a gap.
+// TestUnreadable: a history that cannot be read, or whose position cannot, is read when it can be, however long that takes, and
+// live messages go on meanwhile; a room that the bot may not see is no gap, it would have heard nothing there; a store that gives
+// no position at all is one.
 func TestUnreadable(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name string
 		gaps int
+		late bool // it is read after the live message
 		fail func(f *discordfake.Server, kept *shelf)
 	}{
-		{"5xx for long", 1, func(f *discordfake.Server, _ *shelf) {
-			f.Fail(discordfake.Fault{Route: "history", Kind: discordfake.FaultStatus, Status: 500, Times: 100})
+		{"5xx for long", 0, true, func(f *discordfake.Server, _ *shelf) {
+			f.Fail(discordfake.Fault{Route: "history", Kind: discordfake.FaultStatus, Status: 500, Times: 1000})
+			time.AfterFunc(20*time.Minute, f.ClearFaults)
 		}},
-		{"5xx for a while", 0, func(f *discordfake.Server, _ *shelf) {
+		{"5xx for a while", 0, false, func(f *discordfake.Server, _ *shelf) {
 			f.Fail(discordfake.Fault{Route: "history", Kind: discordfake.FaultStatus, Status: 502, Times: 3})
 		}},
-		{"429", 0, func(f *discordfake.Server, _ *shelf) {
+		{"429", 0, false, func(f *discordfake.Server, _ *shelf) {
 			f.Fail(discordfake.Fault{Route: "history", Kind: discordfake.FaultLimit, After: 20, Times: 2})
 		}},
-		{"forbidden", 0, func(f *discordfake.Server, _ *shelf) {
+		{"forbidden", 0, false, func(f *discordfake.Server, _ *shelf) {
 			f.Fail(discordfake.Fault{Route: "history", Kind: discordfake.FaultError, Status: 403, Code: 50001, Times: 100})
 		}},
-		{"store for a while", 0, func(_ *discordfake.Server, kept *shelf) {
-			kept.set(errors.New("away"))
-			time.AfterFunc(time.Minute, func() { kept.set(nil) })
+		{"store for a while", 0, false, func(_ *discordfake.Server, kept *shelf) {
+			kept.Fail(errors.New("away"))
+			time.AfterFunc(time.Minute, func() { kept.Fail(nil) })
 		}},
-		{"store", 2, func(_ *discordfake.Server, kept *shelf) { kept.err = errors.New("away") }},
+		{"store for long", 1, true, func(_ *discordfake.Server, kept *shelf) {
+			kept.Fail(errors.New("away"))
+			time.AfterFunc(20*time.Minute, func() { kept.Fail(nil) })
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
 				kept := &shelf{}
-				e := newEar()
-				process(t, f, kept, e.sink, func(*discord.Adapter) {
+				e := new(ear)
+				process(t, f, kept, e.Sink, func(*discord.Adapter) {
 					_, err := f.Say(alice, ops, "one")
 					require.NoError(t, err)
 					wait(time.Minute)
@@ -192,18 +195,28 @@ func TestUnreadable(t *testing.T) {
 				_, err := f.Say(alice, ops, "missed")
 				require.NoError(t, err)
 				c.fail(f, kept)
-				process(t, f, kept, e.sink, func(a *discord.Adapter) {
+				process(t, f, kept, e.Sink, func(a *discord.Adapter) {
 					wait(10 * time.Minute)
 					require.Len(t, a.Status().Gaps, c.gaps)
 					_, err := f.Say(alice, ops, "live")
 					require.NoError(t, err)
 					wait(time.Minute)
+					if c.late {
+						require.Equal(t, []string{"one", "live"}, e.Texts())
+						wait(20 * time.Minute)
+					}
+					reads := f.Calls("history")
+					wait(10 * time.Minute)
+					require.Equal(t, reads, f.Calls("history"), "what was read is not read again")
 				})
 				want := []string{"one", "missed", "live"}
-				if c.gaps > 0 || c.name == "forbidden" {
+				switch {
+				case c.name == "forbidden":
 					want = []string{"one", "live"}
+				case c.late:
+					want = []string{"one", "live", "missed"}
 				}
-				require.Equal(t, want, e.texts())
+				require.Equal(t, want, e.Texts())
 			})
 		})
 	}
@@ -212,8 +225,8 @@ func TestUnreadable(t *testing.T) {
 // TestOutage: a server that was not available for a while is read when it is back.
 func TestOutage(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
-		start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		start(t, f, configFor(f), e.Sink)
 		_, err := f.Say(alice, ops, "one")
 		require.NoError(t, err)
 		wait(time.Minute)
@@ -228,7 +241,7 @@ func TestOutage(t *testing.T) {
 		wait(10 * time.Second)
 		f.Outage(discordfake.Guild, false)
 		wait(10 * time.Second)
-		require.Equal(t, []string{"one", "during the outage"}, e.texts())
+		require.Equal(t, []string{"one", "during the outage"}, e.Texts())
 	})
 }
 
@@ -236,17 +249,17 @@ func TestOutage(t *testing.T) {
 func TestLateServer(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
 		kept := &shelf{}
-		e := newEar()
-		process(t, f, kept, e.sink, func(*discord.Adapter) { wait(2 * time.Minute) })
+		e := new(ear)
+		process(t, f, kept, e.Sink, func(*discord.Adapter) { wait(2 * time.Minute) })
 		_, err := f.Say(alice, dev, "missed")
 		require.NoError(t, err)
 		f.Outage(discordfake.Guild, true)
-		process(t, f, kept, e.sink, func(*discord.Adapter) {
+		process(t, f, kept, e.Sink, func(*discord.Adapter) {
 			wait(3 * time.Minute)
-			require.Empty(t, e.heard())
+			require.Empty(t, e.Heard())
 			f.Outage(discordfake.Guild, false)
 			wait(10 * time.Second)
-			require.Equal(t, []string{"missed"}, e.texts())
+			require.Equal(t, []string{"missed"}, e.Texts())
 		})
 	})
 }
@@ -295,8 +308,8 @@ func TestHistory(t *testing.T) {
 func TestStoppedWhileFilling(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
 		kept := &shelf{}
-		e := newEar()
-		process(t, f, kept, e.sink, func(*discord.Adapter) {
+		e := new(ear)
+		process(t, f, kept, e.Sink, func(*discord.Adapter) {
 			for _, room := range []string{ops, dev} {
 				_, err := f.Say(alice, room, "before in "+room)
 				require.NoError(t, err)
@@ -309,18 +322,18 @@ func TestStoppedWhileFilling(t *testing.T) {
 		}
 		wait(10 * time.Minute)
 		f.Fail(discordfake.Fault{Route: "history", Kind: discordfake.FaultLimit, After: 600})
-		process(t, f, kept, e.sink, func(*discord.Adapter) {
+		process(t, f, kept, e.Sink, func(*discord.Adapter) {
 			for _, room := range []string{ops, dev} {
 				_, err := f.Say(bob, room, "live in "+room)
 				require.NoError(t, err)
 			}
 			wait(time.Minute)
-			require.NotContains(t, e.texts(), "missed in "+ops)
+			require.NotContains(t, e.Texts(), "missed in "+ops)
 		})
 		f.ClearFaults()
-		process(t, f, kept, e.sink, func(*discord.Adapter) { wait(15 * time.Minute) })
+		process(t, f, kept, e.Sink, func(*discord.Adapter) { wait(15 * time.Minute) })
 		for _, room := range []string{ops, dev} {
-			require.Contains(t, e.texts(), "missed in "+room)
+			require.Contains(t, e.Texts(), "missed in "+room)
 		}
 	})
 }

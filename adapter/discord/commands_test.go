@@ -69,16 +69,16 @@ func TestRegister(t *testing.T) {
 // TestFreeText: a command that takes any text has one option, and what is entered is its text.
 func TestFreeText(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		require.NoError(t, a.RegisterCommands(t.Context(), []adapter.CommandSpec{{Name: "starling", Usage: "starling COMMAND"}, {Name: "say", Args: []adapter.ArgSpec{{Name: "text", Type: "string", Rest: true}}}}))
 		require.NoError(t, f.Invoke(alice, ops, "starling", "deploy <@"+bob+">"))
-		require.Equal(t, &adapter.Invocation{Command: "starling", Text: "deploy @Bob"}, e.last(t, 0).Invocation)
-		require.Equal(t, bob, e.last(t, 0).Mentions[0].ID)
+		require.Equal(t, &adapter.Invocation{Command: "starling", Text: "deploy @Bob"}, e.Last(t, 0).Invocation)
+		require.Equal(t, bob, e.Last(t, 0).Mentions[0].ID)
 		require.NoError(t, f.Invoke(alice, ops, "say", "hello"))
-		require.Equal(t, &adapter.Invocation{Command: "say", Options: map[string]string{"text": "hello"}}, e.last(t, 1).Invocation, "an argument of that name is an argument")
+		require.Equal(t, &adapter.Invocation{Command: "say", Options: map[string]string{"text": "hello"}}, e.Last(t, 1).Invocation, "an argument of that name is an argument")
 		require.NoError(t, f.Use(alice, ops, []string{"say"}, nil, nil))
-		require.Equal(t, &adapter.Invocation{Command: "say"}, e.last(t, 2).Invocation)
+		require.Equal(t, &adapter.Invocation{Command: "say"}, e.Last(t, 2).Invocation)
 	})
 }
 

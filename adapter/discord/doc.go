@@ -124,7 +124,7 @@
 // restart with Config.Positions, the rooms and threads with new messages are read from where they were left, oldest first, up to
 // 2,000 messages of each, and the 200 direct rooms last heard; these events are Backfilled and may come after newer live ones.
 // Edits, deletions, reactions, commands and clicks of such a gap are lost: the log and [Adapter.Status] say so, and where a history
-// could not be read whole.
+// could not be read whole. One that cannot be read for a while is read when it can be; live messages of its room go on meanwhile.
 //
 // The connection is this package's own, over github.com/gorilla/websocket, and not the library's; see runSocket for the reasons.
 package discord

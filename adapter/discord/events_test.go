@@ -17,11 +17,11 @@ import (
 // TestEvents: what happens in Discord, as the bot hears it.
 func TestEvents(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		n := 0
-		next := func() *adapter.Event { ev := e.last(t, n); n++; return ev }
-		nothing := func() { t.Helper(); wait(time.Second); require.Len(t, e.heard(), n) }
+		next := func() *adapter.Event { ev := e.Last(t, n); n++; return ev }
+		nothing := func() { t.Helper(); wait(time.Second); require.Len(t, e.Heard(), n) }
 
 		said, err := f.Say(alice, ops, "<@"+discordfake.BotUser+"> tell <@!"+bob+"> and <@&"+discordfake.RoleOps+"> in <#"+dev+"> <:party:77> `<@1>`")
 		require.NoError(t, err)
@@ -118,7 +118,7 @@ func TestEvents(t *testing.T) {
 		n += 2
 		f.DeleteAll(ops, []string{one, two})
 		wait(time.Second)
-		require.Equal(t, []string{one, two}, []string{e.heard()[n].MessageID, e.heard()[n+1].MessageID})
+		require.Equal(t, []string{one, two}, []string{e.Heard()[n].MessageID, e.Heard()[n+1].MessageID})
 		n += 2
 		require.NoError(t, a.Delete(t.Context(), ref))
 		nothing()
@@ -209,10 +209,10 @@ func TestKinds(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
 				setting(f)
-				e := newEar()
+				e := new(ear)
 				cfg := configFor(f)
 				cfg.Guilds = c.guilds
-				start(t, f, cfg, e.sink)
+				start(t, f, cfg, e.Sink)
 				if c.fail {
 					f.Fail(discordfake.Fault{Route: "member", Kind: discordfake.FaultHang, Times: 9})
 				}
@@ -220,7 +220,7 @@ func TestKinds(t *testing.T) {
 					said, err := f.Say(discordfake.BotUser, foreignRoom, "like me")
 					require.NoError(t, err)
 					require.NoError(t, f.React(c.user, said, "👍", false))
-					ev := e.last(t, 0)
+					ev := e.Last(t, 0)
 					require.Equal(t, c.want, ev.User.Kind)
 					require.Equal(t, "Alice", ev.User.Name)
 					return
@@ -232,7 +232,7 @@ func TestKinds(t *testing.T) {
 					require.NoError(t, err)
 				}
 				wait(5 * time.Second)
-				ev := e.last(t, 0)
+				ev := e.Last(t, 0)
 				require.Equal(t, c.want, ev.User.Kind)
 				require.Equal(t, "hello", ev.Text, "a look-up that fails never drops an event")
 			})
@@ -243,17 +243,17 @@ func TestKinds(t *testing.T) {
 // TestWithheld: that messages come without their content is noticed and said.
 func TestWithheld(t *testing.T) {
 	bubble(t, discordfake.Options{Flags: discordfake.FlagMembers}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
+		e := new(ear)
 		cfg := configFor(f)
 		cfg.Intents = discord.DefaultIntents() &^ int(discordgo.IntentMessageContent)
-		a := start(t, f, cfg, e.sink)
+		a := start(t, f, cfg, e.Sink)
 		_, err := f.Say(alice, ops, "withheld")
 		require.NoError(t, err)
-		require.Empty(t, e.last(t, 0).Text)
+		require.Empty(t, e.Last(t, 0).Text)
 		require.Equal(t, 1, a.Status().Empty)
 		_, err = f.Say(alice, ops, "<@"+discordfake.BotUser+"> hello")
 		require.NoError(t, err)
-		require.Equal(t, "@starling hello", e.last(t, 1).Text)
+		require.Equal(t, "@starling hello", e.Last(t, 1).Text)
 		require.Equal(t, 1, a.Status().Empty)
 	})
 }
@@ -262,15 +262,15 @@ func TestWithheld(t *testing.T) {
 // wrongly does no harm.
 func TestRemembered(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		n := 0
 		said := func(text string) string {
 			t.Helper()
 			wait(time.Second)
 			_, err := f.Say(alice, ops, text)
 			require.NoError(t, err)
-			ev := e.last(t, n)
+			ev := e.Last(t, n)
 			n++
 			return ev.Text
 		}
@@ -293,13 +293,13 @@ func TestRemembered(t *testing.T) {
 		tell("GUILD_UPDATE", map[string]any{"id": discordfake.Guild, "name": "renamed", "system_channel_id": dev})
 		wait(time.Second)
 		f.Join(bob)
-		require.Equal(t, dev, e.last(t, n).Room.ID)
+		require.Equal(t, dev, e.Last(t, n).Room.ID)
 		n++
 		f.Deliver("GUILD_DELETE", map[string]any{"id": discordfake.Guild}) // the bot was removed
 		wait(time.Second)
 		f.Join(bob)
 		wait(time.Second)
-		require.Len(t, e.heard(), n)
+		require.Len(t, e.Heard(), n)
 
 		for _, kind := range []string{"CHANNEL_UPDATE", "THREAD_LIST_SYNC", "GUILD_CREATE", "GUILD_UPDATE", "GUILD_DELETE", "GUILD_ROLE_CREATE", "GUILD_ROLE_DELETE", "GUILD_MEMBER_UPDATE", "GUILD_MEMBER_ADD",
 			"MESSAGE_UPDATE", "MESSAGE_DELETE", "MESSAGE_DELETE_BULK", "MESSAGE_REACTION_ADD"} {
@@ -317,8 +317,8 @@ func TestRemembered(t *testing.T) {
 // changes are seen.
 func TestDirectory(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		u, err := a.User(t.Context(), "@bobby")
 		require.NoError(t, err)
 		require.Equal(t, bob, u.ID)

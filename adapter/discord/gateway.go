@@ -50,7 +50,8 @@ type gateway struct {
 	worked       bool // something came after the beginning
 
 	conn  *websocket.Conn
-	acked bool // Discord answered the last heartbeat
+	acked bool      // Discord answered the last heartbeat
+	beat  time.Time // when the last heartbeat was sent
 }
 
 type frame struct {
@@ -229,6 +230,7 @@ func (g *gateway) send(op int, data any) error {
 }
 
 func (g *gateway) heartbeat() error {
+	g.beat = g.a.now()
 	if g.sess != nil && g.sess.seq > 0 {
 		return g.send(opHeartbeat, g.sess.seq)
 	}
@@ -255,6 +257,8 @@ func (g *gateway) take(ctx context.Context, raw []byte) (every time.Duration, er
 		return 0, g.heartbeat()
 	case opAck:
 		g.acked = true
+		beat := g.beat
+		g.a.alive.Store(&beat)
 	case opReconnect:
 		g.worked = g.worked || !g.readyAt.IsZero()
 		return 0, errReconnect

@@ -25,8 +25,8 @@ func closest(at []time.Time) time.Duration {
 // reactions and deletions neither.
 func TestResume(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		said, err := f.Say(alice, ops, "root")
 		require.NoError(t, err)
 		n := 1
@@ -47,13 +47,13 @@ func TestResume(t *testing.T) {
 			wait(10 * time.Second)
 			require.Equal(t, before+1, f.Resumed(), name)
 			n += 5
-			require.Len(t, e.heard(), n, name)
+			require.Len(t, e.Heard(), n, name)
 		}
 		require.Equal(t, 1, f.Identified())
 		require.Equal(t, 6, a.Status().Resumed)
 		require.Empty(t, a.Status().Gaps)
 		seen := map[string]bool{}
-		for _, ev := range e.heard() {
+		for _, ev := range e.Heard() {
 			require.False(t, seen[ev.ID], ev.ID)
 			seen[ev.ID] = true
 		}
@@ -63,8 +63,8 @@ func TestResume(t *testing.T) {
 // TestNewSession: where a session cannot be resumed the adapter pauses, begins another one, and reads what was said meanwhile.
 func TestNewSession(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		n := 0
 		for name, end := range map[string]func(){
 			"op 9": func() { f.Invalidate(false) }, "4007": func() { f.CloseWith(4007); f.DropSessions() }, "4009": func() { f.CloseWith(4009); f.DropSessions() },
@@ -94,8 +94,8 @@ func TestNewSession(t *testing.T) {
 			}
 			wait(10 * time.Second)
 			n++
-			require.Len(t, e.heard(), n, name)
-			ev := e.heard()[n-1]
+			require.Len(t, e.Heard(), n, name)
+			ev := e.Heard()[n-1]
 			require.Equal(t, name, ev.Text)
 			require.True(t, ev.Backfilled, name)
 			require.Len(t, a.Status().Gaps, n, "what a history does not have is a gap")
@@ -108,9 +108,9 @@ func TestNewSession(t *testing.T) {
 // TestSevenAsAnswer: op 7 as the answer to a resume or an identify locks the library up for ever.
 func TestSevenAsAnswer(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
+		e := new(ear)
 		f.AnswerSeven(1) // to the first identify
-		start(t, f, configFor(f), e.sink)
+		start(t, f, configFor(f), e.Sink)
 		wait(20 * time.Second)
 		f.AnswerSeven(2) // to resumes
 		f.Cut()
@@ -118,7 +118,7 @@ func TestSevenAsAnswer(t *testing.T) {
 		_, err := f.Say(alice, ops, "still there?")
 		require.NoError(t, err)
 		wait(time.Minute)
-		require.Equal(t, "still there?", e.last(t, 0).Text)
+		require.Equal(t, "still there?", e.Last(t, 0).Text)
 		require.Zero(t, f.Hasty())
 	})
 }
@@ -126,8 +126,8 @@ func TestSevenAsAnswer(t *testing.T) {
 // TestHangs: a platform that takes connections and says nothing holds nothing up for ever, and its socket is closed.
 func TestHangs(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		wait(time.Minute)
 		f.DropSessions()
 		f.Fail(discordfake.Fault{Route: "gateway", Kind: discordfake.FaultHang})
@@ -141,7 +141,7 @@ func TestHangs(t *testing.T) {
 		require.Equal(t, 1, f.Connections(), "those that hung are closed")
 		_, err := f.Say(alice, ops, "there you are")
 		require.NoError(t, err)
-		require.Equal(t, "there you are", e.last(t, 0).Text)
+		require.Equal(t, "there you are", e.Last(t, 0).Text)
 		require.Positive(t, a.Status().Reconnects)
 	})
 }
@@ -154,7 +154,7 @@ func TestHungStop(t *testing.T) {
 		a := idle(t, cfg)
 		ctx, cancel := context.WithCancel(t.Context())
 		over := make(chan error, 1)
-		go func() { over <- a.Run(ctx, newEar().sink) }()
+		go func() { over <- a.Run(ctx, new(ear).Sink) }()
 		wait(5 * time.Second)
 		require.Equal(t, 1, f.Connections())
 		begun := time.Now()
@@ -168,8 +168,8 @@ func TestHungStop(t *testing.T) {
 // session.
 func TestZombie(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		wait(5 * time.Minute)
 		require.Zero(t, a.Status().Reconnects)
 		f.AskHeartbeat()
@@ -184,7 +184,7 @@ func TestZombie(t *testing.T) {
 		_, err := f.Say(alice, ops, "meanwhile")
 		require.NoError(t, err)
 		wait(10 * time.Second)
-		require.Equal(t, "meanwhile", e.last(t, 0).Text)
+		require.Equal(t, "meanwhile", e.Last(t, 0).Text)
 		require.Equal(t, 1, f.Identified(), "it was resumed")
 	})
 }
@@ -192,8 +192,8 @@ func TestZombie(t *testing.T) {
 // TestDialRate: whatever Discord does, there is at most one attempt a second, with pauses up to 30 s.
 func TestDialRate(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		wait(time.Minute)
 		f.AnswerSeven(10)
 		f.Cut()
@@ -218,7 +218,7 @@ func TestDialRate(t *testing.T) {
 		_, err := f.Say(alice, ops, "still there?")
 		require.NoError(t, err)
 		synctest.Wait()
-		require.Contains(t, e.texts(), "still there?")
+		require.Contains(t, e.Texts(), "still there?")
 		require.True(t, a.Health().Connected)
 	})
 }
@@ -231,7 +231,7 @@ func TestSessionsUsedUp(t *testing.T) {
 		a := idle(t, cfg)
 		ctx, cancel := context.WithCancel(t.Context())
 		over := make(chan error, 1)
-		go func() { over <- a.Run(ctx, newEar().sink) }()
+		go func() { over <- a.Run(ctx, new(ear).Sink) }()
 		wait(3 * time.Hour)
 		require.Empty(t, f.Dials())
 		require.Contains(t, a.Status().LastError, "sessions of today are used up")
@@ -249,7 +249,7 @@ func TestStop(t *testing.T) {
 		a := idle(t, configFor(f))
 		ctx, cancel := context.WithCancel(t.Context())
 		over := make(chan error, 1)
-		go func() { over <- a.Run(ctx, newEar().sink) }()
+		go func() { over <- a.Run(ctx, new(ear).Sink) }()
 		require.NoError(t, f.Await(t.Context(), f.Connected))
 		begun := time.Now()
 		cancel()
@@ -258,9 +258,9 @@ func TestStop(t *testing.T) {
 		require.NoError(t, f.Await(t.Context(), func() bool { return f.Connections() == 0 }))
 		require.False(t, f.Connected())
 		require.ErrorContains(t, func() error {
-			go a.Run(t.Context(), newEar().sink)
+			go a.Run(t.Context(), new(ear).Sink)
 			wait(time.Second)
-			return a.Run(t.Context(), newEar().sink)
+			return a.Run(t.Context(), new(ear).Sink)
 		}(), "already running")
 		require.NoError(t, a.Close()) // which ends the Run that goes
 		synctest.Wait()

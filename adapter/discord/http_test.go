@@ -21,10 +21,10 @@ import (
 // interaction was acknowledged.
 func TestHTTP(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
+		e := new(ear)
 		cfg := configFor(f)
 		cfg.NoGateway = true
-		a := start(t, f, cfg, e.sink)
+		a := start(t, f, cfg, e.Sink)
 		wait(time.Second)
 		require.Empty(t, f.Dials())
 		require.True(t, a.Health().Connected)
@@ -41,21 +41,21 @@ func TestHTTP(t *testing.T) {
 			}
 		}))
 		require.NoError(t, f.Invoke(alice, ops, "deploy", "api"))
-		ev := e.last(t, 0)
+		ev := e.Last(t, 0)
 		require.Equal(t, "deploy", ev.Invocation.Command)
 		_, err := a.Send(t.Context(), answerTo(ev, "at once", ""))
 		require.NoError(t, err)
 		require.NoError(t, f.Invoke(alice, ops, "deploy", "slow"))
-		ev = e.last(t, 1)
+		ev = e.Last(t, 1)
 		wait(time.Minute)
 		_, err = a.Send(t.Context(), answerTo(ev, "later", ""))
 		require.NoError(t, err)
-		e.set(func(context.Context, *adapter.Event) error { return errors.New("the store is away") })
+		e.Set(func(context.Context, *adapter.Event) error { return errors.New("the store is away") })
 		require.NoError(t, f.Invoke(alice, ops, "deploy", "not taken"))
 		wait(time.Minute)
 		require.NoError(t, f.Completing(alice, ops, []string{"deploy"}, "x", 3, "a"))
 		wait(time.Minute)
-		e.set(nil)
+		e.Set(nil)
 		f.Fail(discordfake.Fault{Route: "callback", Kind: discordfake.FaultStatus, Status: 500, Times: 3})
 		require.NoError(t, f.Invoke(alice, ops, "deploy", "unlucky"))
 		wait(time.Minute)
@@ -71,9 +71,9 @@ func TestHTTP(t *testing.T) {
 // T7).
 func TestHTTPRefuses(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
+		e := new(ear)
 		cfg := configFor(f)
-		a := start(t, f, cfg, e.sink)
+		a := start(t, f, cfg, e.Sink)
 		ask := func(r *http.Request) (int, string) {
 			w := httptest.NewRecorder()
 			a.HTTPHandler().ServeHTTP(w, r)
@@ -121,6 +121,6 @@ func TestHTTPRefuses(t *testing.T) {
 		w = httptest.NewRecorder()
 		c.HTTPHandler().ServeHTTP(w, f.Request(odd, time.Now().Add(time.Second)))
 		require.Equal(t, 503, w.Code, "the bot does not run")
-		require.Empty(t, e.heard())
+		require.Empty(t, e.Heard())
 	})
 }

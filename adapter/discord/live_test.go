@@ -30,11 +30,11 @@ func TestLive(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	require.NoError(t, a.Check(ctx))
-	e := newEar()
+	e := new(ear)
 	over := make(chan error, 1)
 	running, stop := context.WithCancel(ctx)
 	defer stop()
-	go func() { over <- a.Run(running, e.sink) }()
+	go func() { over <- a.Run(running, e.Sink) }()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	until := func(what string, ok func() bool) {
@@ -80,7 +80,7 @@ func TestLive(t *testing.T) {
 		_, err = s.ChannelMessageSendComplex(room, &discordgo.MessageSend{Content: text, AllowedMentions: &discordgo.MessageAllowedMentions{Parse: []discordgo.AllowedMentionType{}}}, discordgo.WithContext(ctx))
 		require.NoError(t, err)
 		until("what the other one said does not come", func() bool {
-			for _, ev := range e.heard() {
+			for _, ev := range e.Heard() {
 				if ev.Text == text {
 					return true
 				}

@@ -25,8 +25,8 @@ func TestMangledFrames(t *testing.T) {
 		every = 1
 	}
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
-		start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		start(t, f, configFor(f), e.Sink)
 		n, sent := 0, 0
 		for _, file := range files {
 			raw, err := os.ReadFile(file)
@@ -52,7 +52,7 @@ func TestMangledFrames(t *testing.T) {
 			_, err = f.Say(alice, ops, said)
 			require.NoError(t, err)
 			wait(5 * time.Second)
-			require.Contains(t, e.texts(), said)
+			require.Contains(t, e.Texts(), said)
 		}
 		require.Greater(t, sent, 1000)
 		t.Logf("%d of %d frames", sent, n)

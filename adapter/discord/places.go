@@ -34,6 +34,7 @@ type place struct {
 	top    string // the newest that was taken
 	frozen bool   // a gap is being filled: stable stays
 	missed int    // messages that were left out: too many waited
+	unread bool   // its history, or what is stored of it, could not be read: stable stays until it is
 	dirty  bool
 }
 
@@ -77,7 +78,7 @@ func (p *places) heard(channel, id string, direct bool) {
 
 // advance moves stable on, where nothing is open.
 func (pl *place) advance() {
-	if !pl.frozen && pl.missed == 0 && older(pl.stable, pl.top) {
+	if !pl.frozen && !pl.unread && pl.missed == 0 && older(pl.stable, pl.top) {
 		pl.stable, pl.dirty = pl.top, true
 	}
 }
@@ -180,12 +181,33 @@ func (p *places) filled(channel, upTo string, whole bool, missed int) (again boo
 	if pl.missed > missed {
 		return true
 	}
-	pl.missed, pl.frozen = 0, false
+	pl.missed, pl.frozen, pl.unread = 0, false, false
 	if older(pl.top, pl.stable) {
 		pl.top = pl.stable
 	}
 	pl.advance()
 	return false
+}
+
+// later notes that a channel could not be read. Live messages go on meanwhile.
+func (p *places) later(channel string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if pl := p.at(channel); pl != nil {
+		pl.unread = true
+	}
+}
+
+// unreadable gives the channels that could not be read.
+func (p *places) unreadable() (list []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for channel, pl := range p.all {
+		if pl.unread {
+			list = append(list, channel)
+		}
+	}
+	return list
 }
 
 // quiet notes that everything up to an id was taken, in rooms too that nobody speaks in.
@@ -196,7 +218,7 @@ func (p *places) quiet(upTo string) {
 		return
 	}
 	for _, pl := range p.all {
-		if pl.missed > 0 {
+		if pl.missed > 0 || pl.unread && pl.stable == "" {
 			return
 		}
 	}

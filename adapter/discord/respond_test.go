@@ -37,10 +37,10 @@ func TestAnswerInTime(t *testing.T) {
 	for _, delay := range []time.Duration{0, 1900 * time.Millisecond, 2100 * time.Millisecond, time.Minute, 14 * time.Minute} {
 		t.Run(delay.String(), func(t *testing.T) {
 			bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-				e := newEar()
-				a := start(t, f, configFor(f), e.sink)
+				e := new(ear)
+				a := start(t, f, configFor(f), e.Sink)
 				require.NoError(t, f.Invoke(alice, ops, "deploy", "api"))
-				ev := e.last(t, 0)
+				ev := e.Last(t, 0)
 				wait(delay)
 				require.Equal(t, delay > 2*time.Second, f.Thinking() == 1)
 				var refs []adapter.Ref
@@ -78,11 +78,11 @@ func TestAnswerInTime(t *testing.T) {
 // TestTerse: a first answer of which Discord says nothing is looked up, so that it can be changed.
 func TestTerse(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		f.Terse()
 		require.NoError(t, f.Invoke(alice, ops, "deploy", "api"))
-		ref, err := a.Send(t.Context(), answerTo(e.last(t, 0), "answer", ""))
+		ref, err := a.Send(t.Context(), answerTo(e.Last(t, 0), "answer", ""))
 		require.NoError(t, err)
 		require.Equal(t, f.Posts()[0].ID, ref.ID)
 		require.NoError(t, a.Edit(t.Context(), ref, &adapter.Message{Text: "edited"}))
@@ -94,11 +94,11 @@ func TestTerse(t *testing.T) {
 func TestOutsider(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
 		f.AddChannel(discordfake.Channel{ID: none, Name: "hidden", Hidden: true})
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		require.NoError(t, f.Invoke(alice, none, "deploy", "api"))
 		wait(10 * time.Second)
-		ev := e.last(t, 0)
+		ev := e.Last(t, 0)
 		require.Equal(t, none, ev.Room.ID)
 		ref, err := a.Send(t.Context(), answerTo(ev, "answer", ""))
 		require.NoError(t, err)
@@ -118,10 +118,10 @@ func TestOnlyStaysAlone(t *testing.T) {
 		for _, delay := range []time.Duration{0, 3 * time.Second, time.Minute} {
 			t.Run(first+" "+delay.String(), func(t *testing.T) {
 				bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-					e := newEar()
-					a := start(t, f, configFor(f), e.sink)
+					e := new(ear)
+					a := start(t, f, configFor(f), e.Sink)
 					require.NoError(t, f.Invoke(alice, ops, "secret", "x"))
-					ev := e.last(t, 0)
+					ev := e.Last(t, 0)
 					wait(delay)
 					want := map[string]string{"psst": alice, "aloud": ""}
 					switch first {
@@ -147,7 +147,7 @@ func TestOnlyStaysAlone(t *testing.T) {
 					require.NoError(t, a.Delete(t.Context(), ref))
 					require.NotContains(t, sees(f), "psst!")
 					wait(time.Second)
-					require.Len(t, e.heard(), 1, "what is taken away was the bot's own")
+					require.Len(t, e.Heard(), 1, "what is taken away was the bot's own")
 				})
 			})
 		}
@@ -157,10 +157,10 @@ func TestOnlyStaysAlone(t *testing.T) {
 // TestOnlyRefused: without the origin of that user, in that room, a message for one user is refused.
 func TestOnlyRefused(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		require.NoError(t, f.Invoke(alice, ops, "deploy", "api"))
-		ev := e.last(t, 0)
+		ev := e.Last(t, 0)
 		for name, m := range map[string]*adapter.Message{
 			"no origin":      {To: ev.Address(), Text: "x", Only: alice},
 			"another user":   {To: ev.Address(), Text: "x", Only: bob, Origin: ev.Origin},
@@ -173,7 +173,7 @@ func TestOnlyRefused(t *testing.T) {
 		}
 		require.Empty(t, f.Posts())
 		require.NoError(t, f.Direct(bob, "hello"))
-		direct := e.last(t, 1).Room.ID
+		direct := e.Last(t, 1).Room.ID
 		_, err := a.Send(t.Context(), &adapter.Message{To: adapter.Address{Room: direct}, Text: "for bob", Only: bob})
 		require.NoError(t, err, "nobody else is in his direct room")
 		_, err = a.Send(t.Context(), &adapter.Message{To: adapter.Address{Room: direct}, Text: "for alice", Only: alice})
@@ -189,12 +189,12 @@ func TestClick(t *testing.T) {
 		for _, only := range []string{"", bob} {
 			t.Run(delay.String()+only, func(t *testing.T) {
 				bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-					e := newEar()
-					a := start(t, f, configFor(f), e.sink)
+					e := new(ear)
+					a := start(t, f, configFor(f), e.Sink)
 					ref, err := a.Send(t.Context(), &adapter.Message{To: adapter.Address{Room: ops}, Text: "sure?", Buttons: []adapter.Button{{Label: "Yes", Command: "do it"}}})
 					require.NoError(t, err)
 					require.NoError(t, f.Press(bob, ref.ID, "Yes"))
-					ev := e.last(t, 0)
+					ev := e.Last(t, 0)
 					require.Equal(t, &adapter.Click{Command: "do it", Label: "Yes", Message: ref}, withName(ev.Click, ""))
 					wait(delay)
 					_, err = a.Send(t.Context(), answerTo(ev, "done", only))
@@ -230,20 +230,20 @@ func TestNotTaken(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-				e := newEar()
-				e.set(func(ctx context.Context, _ *adapter.Event) error { return answer(ctx) })
-				a := start(t, f, configFor(f), e.sink)
+				e := new(ear)
+				e.Set(func(ctx context.Context, _ *adapter.Event) error { return answer(ctx) })
+				a := start(t, f, configFor(f), e.Sink)
 				begun := time.Now()
 				require.NoError(t, f.Invoke(alice, ops, "deploy", "api"))
 				require.NoError(t, f.Await(t.Context(), func() bool { return len(f.Posts()) == 1 }))
 				require.LessOrEqual(t, time.Since(begun), 2600*time.Millisecond)
 				require.Equal(t, map[string]string{"I could not take this in time. If nothing happens, please try again.": alice}, sees(f))
 				wait(20 * time.Second)
-				calls := len(e.heard())
+				calls := len(e.Heard())
 				wait(20 * time.Minute)
-				require.Len(t, e.heard(), calls, "it is not offered any more")
+				require.Len(t, e.Heard(), calls, "it is not offered any more")
 				if name == "too slow" { // it was taken after all
-					_, err := a.Send(t.Context(), answerTo(e.heard()[0], "done", ""))
+					_, err := a.Send(t.Context(), answerTo(e.Heard()[0], "done", ""))
 					require.NoError(t, err)
 				}
 				require.Empty(t, f.Unanswered())
@@ -255,15 +255,15 @@ func TestNotTaken(t *testing.T) {
 // TestBehindOthers: a command that waits behind messages which the bot does not take is not run minutes later.
 func TestBehindOthers(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
+		e := new(ear)
 		free := make(chan struct{})
-		e.set(func(_ context.Context, ev *adapter.Event) error {
+		e.Set(func(_ context.Context, ev *adapter.Event) error {
 			if ev.Kind == adapter.KindMessage {
 				<-free
 			}
 			return nil
 		})
-		start(t, f, configFor(f), e.sink)
+		start(t, f, configFor(f), e.Sink)
 		_, err := f.Say(alice, ops, "slow")
 		require.NoError(t, err)
 		require.NoError(t, f.Invoke(bob, ops, "deploy", "api"))
@@ -272,7 +272,7 @@ func TestBehindOthers(t *testing.T) {
 		require.Equal(t, bob, f.Posts()[0].Only)
 		close(free)
 		wait(time.Minute)
-		require.Len(t, e.heard(), 1, "the message alone")
+		require.Len(t, e.Heard(), 1, "the message alone")
 	})
 }
 
@@ -299,13 +299,13 @@ func TestRestart(t *testing.T) {
 			bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
 				cfg := configFor(f)
 				one := idle(t, cfg)
-				e := newEar()
+				e := new(ear)
 				ctx, cancel := context.WithCancel(t.Context())
 				over := make(chan error, 1)
-				go func() { over <- one.Run(ctx, e.sink) }()
+				go func() { over <- one.Run(ctx, e.Sink) }()
 				require.NoError(t, f.Await(ctx, f.Connected))
 				require.NoError(t, f.Invoke(alice, ops, "deploy", "api"))
-				ev := e.last(t, 0)
+				ev := e.Last(t, 0)
 				if c.before != "" {
 					_, err := one.Send(ctx, answerTo(ev, c.before, ""))
 					require.NoError(t, err)
@@ -359,10 +359,10 @@ func TestLostAnswers(t *testing.T) {
 		for _, at := range []string{"callback", "edit original", "followup"} {
 			t.Run(fmt.Sprint(kind, " ", at), func(t *testing.T) {
 				bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-					e := newEar()
-					a := start(t, f, configFor(f), e.sink)
+					e := new(ear)
+					a := start(t, f, configFor(f), e.Sink)
 					require.NoError(t, f.Invoke(alice, ops, "deploy", "api"))
-					ev := e.last(t, 0)
+					ev := e.Last(t, 0)
 					switch at {
 					case "edit original":
 						wait(time.Minute)
@@ -403,10 +403,10 @@ func TestLostIsNotWrittenOver(t *testing.T) {
 	for _, kind := range []discordfake.FaultKind{discordfake.FaultLost, discordfake.FaultStatusLate, discordfake.FaultHang, discordfake.FaultStatus} {
 		t.Run(fmt.Sprint(kind), func(t *testing.T) {
 			bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-				e := newEar()
-				a := start(t, f, configFor(f), e.sink)
+				e := new(ear)
+				a := start(t, f, configFor(f), e.Sink)
 				require.NoError(t, f.Invoke(alice, ops, "deploy", "api"))
-				ev := e.last(t, 0)
+				ev := e.Last(t, 0)
 				wait(time.Minute)
 				f.Fail(discordfake.Fault{Route: "edit original", Kind: kind, Status: 502})
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -427,10 +427,10 @@ func TestLostIsNotWrittenOver(t *testing.T) {
 // TestUnsaid: where nobody says anything "is thinking" is taken away before it becomes an error that everybody sees.
 func TestUnsaid(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		require.NoError(t, f.Invoke(alice, ops, "quiet", ""))
-		ev := e.last(t, 0)
+		ev := e.Last(t, 0)
 		wait(13 * time.Minute)
 		require.Equal(t, 1, f.Thinking())
 		wait(90 * time.Second)
@@ -444,16 +444,16 @@ func TestUnsaid(t *testing.T) {
 // TestReplayedInteraction: an interaction that comes twice is one event and one answer.
 func TestReplayedInteraction(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		require.NoError(t, f.Invoke(alice, ops, "deploy", "api"))
-		ev := e.last(t, 0)
+		ev := e.Last(t, 0)
 		f.Duplicate()
 		_, err := a.Send(t.Context(), answerTo(ev, "answer", ""))
 		require.NoError(t, err)
 		f.Duplicate()
 		wait(time.Minute)
-		require.Len(t, e.heard(), 1)
+		require.Len(t, e.Heard(), 1)
 		require.Len(t, f.Posts(), 1)
 		require.Equal(t, 1, f.Calls("callback"))
 	})
@@ -462,10 +462,10 @@ func TestReplayedInteraction(t *testing.T) {
 // TestForm: a window opens as the first answer, and what is entered comes back.
 func TestForm(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		require.NoError(t, f.Invoke(alice, ops, "deploy", ""))
-		ev := e.last(t, 0)
+		ev := e.Last(t, 0)
 		form := &adapter.Form{ID: "q-1.x_Y", Title: "Deploy", Fields: []adapter.FormField{
 			{Name: "service", Label: "Which service", Hint: "its name", Required: true}, {Name: "env", Choices: []string{"staging", "prod"}, Hint: "one of"},
 			{Name: "notes", Label: strings.Repeat("é", 60), Long: true, Value: "none"},
@@ -490,7 +490,7 @@ func TestForm(t *testing.T) {
 		require.ErrorIs(t, a.OpenForm(t.Context(), ev.Origin, form), adapter.ErrNotFound, "it was answered")
 		wait(time.Minute)
 		require.NoError(t, f.Submit(alice, ops, map[string]string{"service": "api", "env": "prod", "notes": "see <@" + bob + ">"}))
-		ev = e.last(t, 1)
+		ev = e.Last(t, 1)
 		require.Equal(t, adapter.KindInvocation, ev.Kind)
 		require.Equal(t, &adapter.Invocation{Form: "q-1.x_Y", Options: map[string]string{"service": "api", "env": "prod", "notes": "see @Bob"}}, ev.Invocation)
 		require.ErrorIs(t, a.OpenForm(t.Context(), ev.Origin, form), adapter.ErrUnsupported, "a window opens no window")
@@ -499,7 +499,7 @@ func TestForm(t *testing.T) {
 		require.Len(t, f.Find("deploying"), 1)
 
 		require.NoError(t, f.Invoke(alice, ops, "deploy", ""))
-		ev = e.last(t, 2)
+		ev = e.Last(t, 2)
 		wait(5 * time.Second)
 		require.ErrorIs(t, a.OpenForm(t.Context(), ev.Origin, form), adapter.ErrNotFound, "too late")
 		_, err = a.Send(t.Context(), answerTo(ev, "in words", ""))
@@ -512,11 +512,11 @@ func TestForm(t *testing.T) {
 // TestAnswerWithFiles: the first answer, the one that was waited for, and those after it may have files.
 func TestAnswerWithFiles(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		for n, delay := range []time.Duration{0, time.Minute} {
 			require.NoError(t, f.Invoke(alice, ops, "plot", "cpu"))
-			ev := e.last(t, n)
+			ev := e.Last(t, n)
 			wait(delay)
 			for i := range 2 {
 				m := answerTo(ev, fmt.Sprint("plot ", n, i), "")
@@ -536,8 +536,8 @@ func TestAnswerWithFiles(t *testing.T) {
 // TestCompletion: completions are answered in time, with what the command proposes, and never reach the bot's sink.
 func TestCompletion(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		var many []string
 		for i := range 40 {
 			many = append(many, fmt.Sprint(i))
@@ -569,7 +569,7 @@ func TestCompletion(t *testing.T) {
 		require.Equal(t, []string{}, ask([]string{"job", "list"}, "slow", 3, ""), "in time, whatever the command does")
 		require.Equal(t, []string{}, ask([]string{"job", "run"}, "deaf", 3, ""), "in time, whatever the command does")
 		require.Empty(t, f.Unanswered())
-		require.Empty(t, e.heard())
+		require.Empty(t, e.Heard())
 		require.Equal(t, "--service=ap", <-asked)
 	})
 }
@@ -577,17 +577,17 @@ func TestCompletion(t *testing.T) {
 // TestManyAtOnce: many interactions in many rooms are all acknowledged in time while the bot takes long over each.
 func TestManyAtOnce(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		for i := range 200 {
 			require.NoError(t, f.Invoke(alice, []string{ops, dev}[i%2], "deploy", fmt.Sprint(i)))
 		}
 		synctest.Wait()
-		require.Len(t, e.heard(), 200)
+		require.Len(t, e.Heard(), 200)
 		wait(5 * time.Second)
 		require.Empty(t, f.Unanswered())
 		require.Equal(t, 200, f.Thinking())
-		for _, ev := range e.heard() {
+		for _, ev := range e.Heard() {
 			_, err := a.Send(t.Context(), answerTo(ev, "ok "+ev.Invocation.Options["text"], ""))
 			require.NoError(t, err)
 		}

@@ -192,11 +192,11 @@ func TestIdempotent(t *testing.T) {
 // it; where there are no threads it is a reply.
 func TestThreads(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		said, err := f.Say(alice, ops, "<@"+discordfake.BotUser+"> **why** is the API so slow today? "+strings.Repeat("very ", 30))
 		require.NoError(t, err)
-		ev := e.last(t, 0)
+		ev := e.Last(t, 0)
 		in := to(ops)
 		in.Thread = ev.MessageID
 		f.Fail(discordfake.Fault{Route: "thread", Kind: discordfake.FaultStatus, Status: 500})
@@ -213,12 +213,12 @@ func TestThreads(t *testing.T) {
 		}
 		_, err = f.Say(bob, said, "and here?")
 		require.NoError(t, err)
-		ev = e.last(t, 1)
+		ev = e.Last(t, 1)
 		require.Equal(t, in, ev.Address())
 		require.Equal(t, "ops", ev.Room.Name)
 
 		require.NoError(t, f.Direct(alice, "hello"))
-		ev = e.last(t, 2)
+		ev = e.Last(t, 2)
 		_, err = a.Send(t.Context(), &adapter.Message{To: adapter.Address{Room: ev.Room.ID, Thread: ev.MessageID}, Text: "hi"})
 		require.NoError(t, err)
 		hi := f.Find("hi")[0]
@@ -311,10 +311,10 @@ func TestPace(t *testing.T) {
 // that is no JSON is waited for; and with very many refusals everything stops before Discord bans the address.
 func TestGlobalLimit(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
+		e := new(ear)
 		cfg := configFor(f)
 		cfg.CacheFor = time.Nanosecond
-		a := start(t, f, cfg, e.sink)
+		a := start(t, f, cfg, e.Sink)
 		wait(5 * time.Second)
 		begun := time.Now()
 		for i := range 200 {
@@ -322,7 +322,7 @@ func TestGlobalLimit(t *testing.T) {
 		}
 		require.GreaterOrEqual(t, time.Since(begun), 3*time.Second)
 		require.NoError(t, f.Invoke(alice, ops, "deploy", "x"))
-		ev := e.last(t, 0)
+		ev := e.Last(t, 0)
 		f.Fail(discordfake.Fault{Route: "typing", Kind: discordfake.FaultLimitAll, After: 30})
 		require.Error(t, a.Typing(t.Context(), to(ops)))
 		_, err := a.Send(t.Context(), &adapter.Message{To: to(dev), Text: "x"})
@@ -399,8 +399,8 @@ func (r *reader) Close() error { close(r.closed); return nil }
 // expired.
 func TestFiles(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		file := func(size int64, content io.Reader) (adapter.File, chan struct{}) {
 			r := &reader{content, make(chan struct{})}
 			return adapter.File{Name: "../../etc/pass wd\".txt", Size: size, Open: func(context.Context) (io.ReadCloser, error) { return r, nil }}, r.closed
@@ -442,7 +442,7 @@ func TestFiles(t *testing.T) {
 		require.Len(t, f.Posts(), before, "nothing of them is posted")
 
 		require.NoError(t, f.Share(alice, ops, "mine", "notes.txt", "content"))
-		in := e.last(t, 0).Files[0]
+		in := e.Last(t, 0).Files[0]
 		require.Equal(t, "text/plain", in.Type)
 		f.ExpireFiles()
 		for range 2 {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -15,86 +14,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/mattermost"
 	"github.com/starlingbot/starling/internal/canary"
 	fake "github.com/starlingbot/starling/internal/mattermostfake"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// ear is a sink that remembers.
-type ear struct {
-	mu     sync.Mutex
-	events []*adapter.Event
-	answer func(ctx context.Context, ev *adapter.Event) error
-}
-
-func newEar() *ear { return &ear{} }
-
-func (e *ear) sink(ctx context.Context, ev *adapter.Event) error {
-	e.mu.Lock()
-	e.events = append(e.events, ev)
-	answer := e.answer
-	e.mu.Unlock()
-	if answer != nil {
-		return answer(ctx, ev)
-	}
-	return nil
-}
-
-func (e *ear) set(answer func(ctx context.Context, ev *adapter.Event) error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.answer = answer
-}
-
-func (e *ear) heard() []*adapter.Event {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return slices.Clone(e.events)
-}
-
-func (e *ear) texts() []string {
-	var out []string
-	for _, ev := range e.heard() {
-		out = append(out, ev.Text)
-	}
-	return out
-}
-
-// last gives the only new event since n, once everything is quiet.
-func (e *ear) last(t *testing.T, n int) *adapter.Event {
-	t.Helper()
-	synctest.Wait()
-	all := e.heard()
-	require.Len(t, all, n+1)
-	return all[n]
-}
-
-func to(room string) adapter.Address { return adapter.Address{Adapter: "mattermost", Room: room} }
-
-// idle makes an adapter that does not run: Send works all the same.
-func idle(t *testing.T, cfg mattermost.Config) *mattermost.Adapter {
-	t.Helper()
-	a, err := mattermost.New(cfg)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, a.Close()) })
-	return a
-}
-
-type lockedWriter struct {
-	mu *sync.Mutex
-	b  *bytes.Buffer
-}
-
-func (w lockedWriter) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.b.Write(p)
-}
 
 func TestNew(t *testing.T) {
 	t.Parallel()
@@ -143,7 +68,7 @@ func TestFatal(t *testing.T) {
 				cfg := configFor(f)
 				change(f, &cfg)
 				a := idle(t, cfg)
-				for _, err := range []error{a.Check(t.Context()), a.Run(t.Context(), newEar().sink)} {
+				for _, err := range []error{a.Check(t.Context()), a.Run(t.Context(), newEar().Sink)} {
 					require.ErrorIs(t, err, adapter.ErrAuth)
 					require.ErrorContains(t, err, "make a new token there and set Config.Token")
 				}
@@ -163,7 +88,7 @@ func TestRevokedLater(t *testing.T) {
 				e := newEar()
 				a := idle(t, configFor(f))
 				over := make(chan error, 1)
-				go func() { over <- a.Run(t.Context(), e.sink) }()
+				go func() { over <- a.Run(t.Context(), e.Sink) }()
 				require.NoError(t, f.Await(t.Context(), f.Connected))
 				_, err := f.Say(alice, ops, "who is she?")
 				require.NoError(t, err)
@@ -172,7 +97,7 @@ func TestRevokedLater(t *testing.T) {
 				_, err = f.Say(alice, ops, "the socket is open")
 				require.NoError(t, err)
 				synctest.Wait()
-				require.Equal(t, []string{"who is she?", "the socket is open"}, e.texts())
+				require.Equal(t, []string{"who is she?", "the socket is open"}, e.Texts())
 				begun := time.Now()
 				if speaks {
 					_, err := a.Send(t.Context(), &adapter.Message{To: to(ops), Text: "x"})
@@ -221,221 +146,15 @@ func TestAwayAtStart(t *testing.T) {
 		a := idle(t, configFor(f))
 		ctx, cancel := context.WithCancel(t.Context())
 		over := make(chan error, 1)
-		go func() { over <- a.Run(ctx, e.sink) }()
+		go func() { over <- a.Run(ctx, e.Sink) }()
 		wait(time.Minute)
 		f.SetDown(false)
 		require.NoError(t, f.Await(t.Context(), f.Connected))
 		_, err := f.Say(alice, ops, "there you are")
 		require.NoError(t, err)
-		e.last(t, 0)
+		e.Last(t, 0)
 		cancel()
 		require.NoError(t, <-over)
-	})
-}
-
-// spaced wants at least a second between two dials.
-func spaced(t *testing.T, f *fake.Server) {
-	t.Helper()
-	least := time.Hour
-	dials := f.Dials()
-	for i := 1; i < len(dials); i++ {
-		least = min(least, dials[i].Sub(dials[i-1]))
-	}
-	t.Logf("%d dials, the closest %v apart", len(dials), least)
-	require.GreaterOrEqual(t, least, time.Second)
-}
-
-// TestResume: a connection that is cut goes on where it ended, with what was missed and without a look into the histories.
-func TestResume(t *testing.T) {
-	bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
-		var want []string
-		say := func(n int) {
-			for range n {
-				text := fmt.Sprint("line ", len(want))
-				_, err := f.Say(alice, ops, text)
-				require.NoError(t, err)
-				want = append(want, text)
-			}
-		}
-		say(3)
-		wait(time.Minute)
-		for _, missed := range []int{0, 1, 3, 100, 200} {
-			f.SetDown(true)
-			f.Cut()
-			say(missed)
-			wait(3 * time.Second)
-			f.SetDown(false)
-			require.NoError(t, f.Await(t.Context(), f.Connected))
-			wait(time.Second)
-			require.True(t, a.Status().Connected)
-			say(1)
-			wait(time.Minute)
-		}
-		require.Equal(t, want, e.texts(), "each once, in order")
-		for _, ev := range e.heard() {
-			require.False(t, ev.Backfilled)
-		}
-		require.Equal(t, 5, a.Status().Resumed)
-		require.Zero(t, f.Calls("GET /channels/{}/posts"))
-		require.Empty(t, a.Status().Gaps)
-		spaced(t, f)
-	})
-}
-
-// TestFrameLost: what the server wrote and the network swallowed comes again, since the sequence number asks for it.
-func TestFrameLost(t *testing.T) {
-	bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
-		_, err := f.Say(alice, ops, "one")
-		require.NoError(t, err)
-		e.last(t, 0)
-		f.Swallow(2)
-		for _, text := range []string{"two", "three"} {
-			_, err = f.Say(alice, ops, text)
-			require.NoError(t, err)
-		}
-		synctest.Wait()
-		require.Len(t, e.heard(), 1)
-		f.Cut()
-		wait(10 * time.Second)
-		require.Equal(t, []string{"one", "two", "three"}, e.texts())
-		require.Equal(t, 1, a.Status().Resumed)
-	})
-}
-
-// TestReconnects: at most one dial a second, whatever the server does, and it goes on in the end.
-func TestReconnects(t *testing.T) {
-	bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
-		for range 10 {
-			f.Cut()
-			require.NoError(t, f.Await(t.Context(), f.Connected))
-		}
-		wait(time.Minute)
-		f.Mute(3) // connections that never say hello
-		f.Cut()
-		require.NoError(t, f.Await(t.Context(), f.Connected))
-		f.SetDown(true)
-		f.Cut()
-		wait(10 * time.Minute)
-		require.False(t, a.Status().Connected)
-		f.SetDown(false)
-		begun := time.Now()
-		require.NoError(t, f.Await(t.Context(), f.Connected))
-		require.LessOrEqual(t, time.Since(begun), 40*time.Second)
-		for range 5 {
-			f.Fail(fake.Fault{Route: "GET /websocket", Kind: fake.FaultLost})
-		}
-		f.Cut()
-		require.NoError(t, f.Await(t.Context(), f.Connected))
-		spaced(t, f)
-		require.Positive(t, a.Status().Reconnects)
-		n := len(e.heard())
-		_, err := f.Say(alice, ops, "still there?")
-		require.NoError(t, err)
-		require.Equal(t, "still there?", e.last(t, n).Text)
-	})
-}
-
-// TestHungServer: a connection that stays open and says nothing is noticed by our own pings, long before the 100 s of the server.
-func TestHungServer(t *testing.T) {
-	bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
-		wait(10 * time.Minute)
-		require.Zero(t, a.Status().Reconnects, "a quiet connection is a good one")
-		f.Hang(true)
-		begun := time.Now()
-		for a.Status().Connected {
-			wait(time.Second)
-		}
-		t.Logf("noticed after %v", time.Since(begun))
-		require.LessOrEqual(t, time.Since(begun), 60*time.Second)
-		f.Hang(false)
-		f.Cut()
-		wait(time.Minute)
-		_, err := f.Say(alice, ops, "there you are")
-		require.NoError(t, err)
-		require.Equal(t, "there you are", e.last(t, 0).Text)
-	})
-}
-
-// TestDialPace: however often the connection is cut, no two attempts are in one second.
-func TestDialPace(t *testing.T) {
-	bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
-		e := newEar()
-		start(t, f, configFor(f), e.sink)
-		for i := range 100 {
-			require.NoError(t, f.Await(t.Context(), f.Connected))
-			_, err := f.Say(alice, ops, fmt.Sprint("event ", i))
-			require.NoError(t, err)
-			synctest.Wait() // a connection on which something came is a good one: there is no longer pause
-			f.Cut()
-			synctest.Wait()
-		}
-		wait(time.Minute)
-		dials := f.Dials()
-		require.Len(t, dials, 101)
-		for i := range dials[1:] {
-			require.GreaterOrEqual(t, dials[i+1].Sub(dials[i]), time.Second)
-		}
-		require.Len(t, e.texts(), 100)
-	})
-}
-
-// TestRedirect: the token goes to the server that Config names and to no other, and no request becomes another one.
-func TestRedirect(t *testing.T) {
-	t.Parallel()
-	for _, to := range []string{"https://elsewhere.example/api/v4/users/me", "https://chat.example.com/other", "/other"} {
-		var asked []string
-		client := &http.Client{Transport: tripper(func(r *http.Request) (*http.Response, error) {
-			asked = append(asked, r.URL.String())
-			return &http.Response{StatusCode: http.StatusFound, Header: http.Header{"Location": {to}}, Body: http.NoBody, Request: r}, nil
-		})}
-		a, err := mattermost.New(mattermost.Config{URL: "https://chat.example.com", Token: "cnrymark-t", HTTPClient: client, Logger: slog.New(slog.DiscardHandler)})
-		require.NoError(t, err)
-		require.Error(t, a.Check(t.Context()))
-		require.NotEmpty(t, asked)
-		for _, u := range asked {
-			require.True(t, strings.HasPrefix(u, "https://chat.example.com/api/v4/"), u)
-		}
-		require.NoError(t, a.Close())
-	}
-}
-
-type tripper func(r *http.Request) (*http.Response, error)
-
-func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
-// TestSequence: an event whose number says that others are missing makes the history be read; one that comes again is not used.
-func TestSequence(t *testing.T) {
-	bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
-		_, err := f.Say(alice, ops, "one")
-		require.NoError(t, err)
-		wait(time.Minute)
-		f.Drop(1) // it is in the history and on no websocket
-		_, err = f.Say(alice, ops, "two, lost")
-		require.NoError(t, err)
-		_, err = f.Say(alice, ops, "three")
-		require.NoError(t, err)
-		wait(time.Minute)
-		require.ElementsMatch(t, []string{"one", "two, lost", "three"}, e.texts())
-		for _, ev := range e.heard() {
-			require.Equal(t, ev.Text == "two, lost", ev.Backfilled)
-		}
-		require.Len(t, a.Status().Gaps, 1)
-		n := len(e.heard())
-		for range 3 {
-			f.Duplicate()
-		}
-		wait(time.Minute)
-		require.Len(t, e.heard(), n)
 	})
 }
 
@@ -444,13 +163,13 @@ func TestSlowBot(t *testing.T) {
 	bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
 		e := newEar()
 		free := make(chan struct{})
-		e.set(func(_ context.Context, ev *adapter.Event) error {
+		e.Set(func(_ context.Context, ev *adapter.Event) error {
 			if ev.Room.ID == ops {
 				<-free
 			}
 			return nil
 		})
-		a := start(t, f, configFor(f), e.sink)
+		a := start(t, f, configFor(f), e.Sink)
 		for i := range 30 {
 			_, err := f.Say(alice, ops, fmt.Sprint("slow ", i))
 			require.NoError(t, err)
@@ -460,14 +179,14 @@ func TestSlowBot(t *testing.T) {
 			_, err := f.Say(bob, dev, fmt.Sprint("quick ", i))
 			require.NoError(t, err)
 			synctest.Wait()
-			require.Equal(t, fmt.Sprint("quick ", i), e.texts()[len(e.texts())-1])
+			require.Equal(t, fmt.Sprint("quick ", i), e.Texts()[len(e.Texts())-1])
 		}
 		require.Zero(t, a.Status().Reconnects, "the connection was never stalled")
 		require.Equal(t, 30, a.Status().Waiting)
 		close(free)
 		wait(time.Minute)
 		var slow []string
-		for _, text := range e.texts() {
+		for _, text := range e.Texts() {
 			if strings.HasPrefix(text, "slow") {
 				slow = append(slow, text)
 			}
@@ -484,8 +203,8 @@ func TestBounds(t *testing.T) {
 	bubble(t, fake.Options{Queue: 1 << 20}, func(t *testing.T, f *fake.Server) {
 		e := newEar()
 		free := make(chan struct{})
-		e.set(func(context.Context, *adapter.Event) error { <-free; return nil })
-		a := start(t, f, configFor(f), e.sink)
+		e.Set(func(context.Context, *adapter.Event) error { <-free; return nil })
+		a := start(t, f, configFor(f), e.Sink)
 		const n = 1500
 		for i := range n {
 			_, err := f.Say(alice, ops, fmt.Sprint("line ", i))
@@ -500,7 +219,7 @@ func TestBounds(t *testing.T) {
 		require.LessOrEqual(t, a.Status().Waiting, 1025)
 		close(free)
 		wait(10 * time.Minute)
-		texts := e.texts()
+		texts := e.Texts()
 		require.Len(t, texts, n)
 		slices.Sort(texts)
 		require.Len(t, slices.Compact(texts), n, "each once")
@@ -517,7 +236,7 @@ func TestSinkFails(t *testing.T) {
 		e := newEar()
 		var mu sync.Mutex
 		failing, taken := true, []string{}
-		e.set(func(_ context.Context, ev *adapter.Event) error {
+		e.Set(func(_ context.Context, ev *adapter.Event) error {
 			mu.Lock()
 			defer mu.Unlock()
 			if text := ev.Text; text == "hard" && failing {
@@ -527,11 +246,11 @@ func TestSinkFails(t *testing.T) {
 			taken = append(taken, ev.Text)
 			return nil
 		})
-		start(t, f, cfg, e.sink)
+		start(t, f, cfg, e.Sink)
 		root, err := f.Say(alice, ops, "easy")
 		require.NoError(t, err)
 		wait(10 * time.Second)
-		require.NotEmpty(t, kept.get("position/"+ops))
+		require.NotEmpty(t, kept.Stored()["position/"+ops])
 		_, err = f.Say(alice, ops, "hard")
 		require.NoError(t, err)
 		wait(time.Second)
@@ -539,7 +258,7 @@ func TestSinkFails(t *testing.T) {
 		require.NoError(t, err)
 		wait(5 * time.Minute)
 		hard, _ := f.Get(f.Said()[1])
-		require.Less(t, kept.get("position/" + ops)[:13], fmt.Sprint(hard.CreateAt), "a crash now would not lose it")
+		require.Less(t, kept.Stored()["position/"+ops][:13], fmt.Sprint(hard.CreateAt), "a crash now would not lose it")
 		mu.Lock()
 		require.Equal(t, []string{"easy", "in another conversation of the room"}, taken)
 		failing = false
@@ -548,7 +267,7 @@ func TestSinkFails(t *testing.T) {
 		mu.Lock()
 		require.Equal(t, []string{"easy", "in another conversation of the room", "hard"}, taken)
 		mu.Unlock()
-		require.Greater(t, kept.get("position/" + ops)[:13], fmt.Sprint(hard.CreateAt))
+		require.Greater(t, kept.Stored()["position/"+ops][:13], fmt.Sprint(hard.CreateAt))
 	})
 }
 
@@ -562,7 +281,7 @@ func TestSecrets(t *testing.T) {
 		cfg.Token, cfg.Secrets, cfg.CommandTokens = "cnrymarktoken", []string{"cnrymarkcnrymark"}, []string{"cnrymarkcommand"}
 		cfg.Logger = slog.New(slog.NewTextHandler(canary.Also(canary.Logs, lockedWriter{&mu, &log}), &slog.HandlerOptions{Level: slog.LevelDebug}))
 		e := newEar()
-		a := start(t, f, cfg, e.sink)
+		a := start(t, f, cfg, e.Sink)
 		note := func(err error) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -570,13 +289,13 @@ func TestSecrets(t *testing.T) {
 		}
 		require.NoError(t, f.Invoke(alice, ops, "canary", "api"))
 		synctest.Wait()
-		ev := e.heard()[0]
+		ev := e.Heard()[0]
 		require.NotContains(t, string(ev.Raw), "cnrymarkcommand")
 		_, err := a.Send(t.Context(), &adapter.Message{To: to(ops), Text: "sure?", Buttons: []adapter.Button{{Label: "Yes", Command: "y"}}})
 		require.NoError(t, err)
 		require.NoError(t, f.Press(alice, f.Find("sure?")[0].ID, "Yes"))
 		synctest.Wait()
-		require.NotContains(t, string(e.heard()[1].Raw), `"starling"`, "the seal of a button is not stored")
+		require.NotContains(t, string(e.Heard()[1].Raw), `"starling"`, "the seal of a button is not stored")
 		for _, k := range []fake.FaultKind{fake.FaultRefused, fake.FaultLost, fake.FaultHTML, fake.FaultTruncated, fake.FaultStatus, fake.FaultLimit} {
 			for _, route := range []string{"POST /posts", "GET /users/{}", "GET /users/me", "GET /websocket"} {
 				f.Fail(fake.Fault{Route: route, Kind: k, Status: 500, After: 1})

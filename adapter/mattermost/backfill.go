@@ -183,11 +183,12 @@ func (a *Adapter) fillRoom(ctx context.Context, in *intake, room string) error {
 				continue
 			}
 		}
-		at := millisOf(ev.Order)
+		at, id := millisOf(ev.Order), ev.MessageID
 		limit, cancel := context.WithTimeout(ctx, hearFor)
 		err := in.hear(limit, r)
 		cancel()
 		if err != nil {
+			a.said.forget(id) // else the next reading takes a change of it for known
 			return fmt.Errorf("from %s on: %w", time.UnixMilli(at).UTC().Format(time.RFC3339), err)
 		}
 		next = max(next, at)

@@ -104,10 +104,10 @@ func TestNames(t *testing.T) {
 	bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
 		f.AddCommand("job-list", commandToken, fake.CallbackURL)
 		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		a := start(t, f, configFor(f), e.Sink)
 		require.NoError(t, a.RegisterCommands(t.Context(), specs))
 		require.NoError(t, f.Invoke(alice, ops, "job-list", "@bob and @starling"))
-		ev := e.last(t, 0)
+		ev := e.Last(t, 0)
 		require.Equal(t, &adapter.Invocation{Command: "job list", Text: "@bob and @starling"}, ev.Invocation)
 		require.Equal(t, []string{bob, fake.Bot}, []string{ev.Mentions[0].ID, ev.Mentions[1].ID})
 		require.False(t, ev.Mentioned)

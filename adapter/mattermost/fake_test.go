@@ -5,10 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -46,42 +43,6 @@ func people(f *fake.Server) {
 func configFor(f *fake.Server) mattermost.Config {
 	return mattermost.Config{URL: f.URL(), Token: fake.Token, CallbackURL: fake.CallbackURL, CommandTokens: []string{commandToken},
 		HTTPClient: f.Client(), Dialer: f.Dialer(), Logger: quiet()}
-}
-
-// shelf keeps positions as a brain does.
-type shelf struct {
-	mu   sync.Mutex
-	m    map[string]string
-	sets int
-	err  error
-}
-
-func (s *shelf) Get(_ context.Context, key string) (string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.m[key], s.err
-}
-
-func (s *shelf) Set(_ context.Context, key, value string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(value) >= 1024 || strings.Trim(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/") != "" {
-		return errors.New("a key or a value that was not promised")
-	}
-	if s.m == nil {
-		s.m = map[string]string{}
-	}
-	if s.err == nil {
-		s.m[key] = value
-		s.sets++
-	}
-	return s.err
-}
-
-func (s *shelf) get(key string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.m[key]
 }
 
 // harness is Mattermost as its people see it, for the contract suite.
@@ -237,21 +198,3 @@ func start(t *testing.T, f *fake.Server, cfg mattermost.Config, sink adapter.Sin
 	require.NoError(t, f.Await(limit, f.Connected))
 	return a
 }
-
-// bubble runs a test against a fake on the fake clock.
-func bubble(t *testing.T, opt fake.Options, test func(t *testing.T, f *fake.Server)) {
-	t.Helper()
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		f := fake.New(opt)
-		people(f)
-		t.Cleanup(func() {
-			require.NoError(t, f.Close())
-			require.Empty(t, f.Mistakes())
-			synctest.Wait()
-		})
-		test(t, f)
-	})
-}
-
-func wait(d time.Duration) { <-time.After(d) }

@@ -21,13 +21,13 @@ import (
 func TestForms(t *testing.T) {
 	bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
 		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		a := start(t, f, configFor(f), e.Sink)
 		form := &adapter.Form{ID: "deploy-1.x_y", Title: "Deploy a service to somewhere", Fields: []adapter.FormField{
 			{Name: "service", Label: "Service @all", Hint: "what to ship", Value: "api", Required: true},
 			{Name: "env", Label: "Environment of the thing to ship", Choices: []string{"staging", "prod"}},
 			{Name: "notes", Long: true},
 		}}
-		e.set(func(_ context.Context, ev *adapter.Event) error {
+		e.Set(func(_ context.Context, ev *adapter.Event) error {
 			if origin := ev.Origin; ev.Invocation != nil && ev.Invocation.Form == "" {
 				go func() { _ = a.OpenForm(t.Context(), origin, form) }()
 			}
@@ -59,11 +59,11 @@ func TestForms(t *testing.T) {
 		stolen.State += "x"
 		_, err = f.Submit(stolen, ops, values)
 		require.ErrorContains(t, err, "401")
-		n := len(e.heard())
+		n := len(e.Heard())
 		told, err := f.Submit(d, dev, values) // from another room: it is answered where it was asked
 		require.NoError(t, err)
 		require.Empty(t, told)
-		ev := e.last(t, n)
+		ev := e.Last(t, n)
 		require.Equal(t, adapter.KindInvocation, ev.Kind)
 		require.Equal(t, &adapter.Invocation{Form: "deploy-1.x_y", Options: map[string]string{"service": "db", "env": "prod", "yes": "true", "n": "7.5"}}, ev.Invocation)
 		require.Equal(t, ops, ev.Room.ID)
@@ -74,7 +74,7 @@ func TestForms(t *testing.T) {
 		_, err = f.Submit(d, ops, values)
 		require.ErrorContains(t, err, "401", "once")
 
-		origin := e.heard()[0].Origin
+		origin := e.Heard()[0].Origin
 		long := *form
 		long.Fields = make([]adapter.FormField, 6)
 		for want, err := range map[error]error{
@@ -91,7 +91,7 @@ func TestForms(t *testing.T) {
 		require.ErrorIs(t, idle(t, cfg).OpenForm(t.Context(), origin, form), adapter.ErrUnsupported)
 		wait(2 * time.Minute)
 		require.ErrorIs(t, a.OpenForm(t.Context(), origin, form), adapter.ErrNotFound)
-		e.set(nil)
+		e.Set(nil)
 		require.NoError(t, a.OpenForm(t.Context(), withTrigger(t, origin, f.Trigger(alice)), form))
 		wait(2 * time.Hour)
 		told, err = f.Submit(f.Dialogs()[len(f.Dialogs())-1], ops, values)
@@ -110,8 +110,8 @@ func TestOutgoingWebhooks(t *testing.T) {
 				cfg := configFor(f)
 				cfg.HookTokens = []string{"cnrymarkhooktoken"}
 				e := newEar()
-				a := start(t, f, cfg, e.sink)
-				e.set(func(_ context.Context, ev *adapter.Event) error {
+				a := start(t, f, cfg, e.Sink)
+				e.Set(func(_ context.Context, ev *adapter.Event) error {
 					origin := ev.Origin
 					go func() {
 						_, _ = a.Send(t.Context(), &adapter.Message{To: to(outside), Text: "hello " + adapter.Data("<!channel> @all") + " `<!here>`", Origin: origin})
@@ -122,7 +122,7 @@ func TestOutgoingWebhooks(t *testing.T) {
 				f.AddOutgoing(*hook)
 				id, err := f.SayOutside(alice, outside, "starling: ping")
 				require.NoError(t, err)
-				ev := e.last(t, 0)
+				ev := e.Last(t, 0)
 				require.Equal(t, "message/"+id, ev.ID, "the event that the websocket would bring")
 				require.Equal(t, adapter.KindMessage, ev.Kind)
 				require.Equal(t, "starling: ping", ev.Text)
@@ -138,21 +138,21 @@ func TestOutgoingWebhooks(t *testing.T) {
 				hook.Token = "cnrymark-x"
 				contentType, body = f.HookRequest(hook, alice, outside, id, "starling: ping")
 				require.Equal(t, http.StatusUnauthorized, call(a, contentType, nil, body).Code)
-				require.Len(t, e.heard(), 1)
+				require.Len(t, e.Heard(), 1)
 
 				// In a room that the bot is in, both ways bring one event.
 				hook.Token = "cnrymarkhooktoken"
-				e.set(nil)
+				e.Set(nil)
 				id, err = f.Say(alice, ops, "starling: twice")
 				require.NoError(t, err)
-				e.last(t, 1)
+				e.Last(t, 1)
 				contentType, body = f.HookRequest(hook, alice, ops, id, "starling: twice")
 				w := call(a, contentType, nil, body)
 				require.Equal(t, http.StatusOK, w.Code)
 				b, err := io.ReadAll(w.Body)
 				require.NoError(t, err)
 				require.JSONEq(t, "{}", string(b))
-				require.Len(t, e.heard(), 2)
+				require.Len(t, e.Heard(), 2)
 			})
 		})
 	}

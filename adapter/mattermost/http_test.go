@@ -61,7 +61,7 @@ func TestCommandTokens(t *testing.T) {
 		cfg := configFor(f)
 		cfg.CommandTokens = []string{"cnrymarkthenewtoken", commandToken} // while it is replaced
 		e := newEar()
-		a := start(t, f, cfg, e.sink)
+		a := start(t, f, cfg, e.Sink)
 		refused := 0
 		for name, change := range map[string]func(url.Values, http.Header){
 			"no token":       func(v url.Values, h http.Header) { v.Del("token"); h.Del("Authorization") },
@@ -93,7 +93,7 @@ func TestCommandTokens(t *testing.T) {
 			refused++
 		}
 		synctest.Wait()
-		require.Empty(t, e.heard())
+		require.Empty(t, e.Heard())
 		t.Logf("%d refused", refused)
 
 		h, body := command(t, f, nil)
@@ -105,7 +105,7 @@ func TestCommandTokens(t *testing.T) {
 		require.Equal(t, http.StatusUnauthorized, call(a, formType, h, body).Code)
 		h, body = command(t, f, func(v url.Values, h http.Header) { v.Set("token", "cnrymarkthenewtoken"); h.Del("Authorization") })
 		require.Equal(t, http.StatusOK, call(a, formType, h, body).Code)
-		ev := e.heard()[0]
+		ev := e.Heard()[0]
 		require.Equal(t, &adapter.Invocation{Command: "deploy", Text: "api"}, ev.Invocation)
 		require.Equal(t, "mattermost/"+tenant+"/"+alice, ev.User.Key())
 		require.Equal(t, "alice", ev.User.Name)
@@ -114,7 +114,7 @@ func TestCommandTokens(t *testing.T) {
 		v, err := mattermost.Decode(ev)
 		require.NoError(t, err)
 		require.Equal(t, "/deploy", v.(map[string]string)["command"])
-		require.Len(t, e.heard(), 2)
+		require.Len(t, e.Heard(), 2)
 
 		for _, c := range []struct {
 			method, contentType string
@@ -151,7 +151,7 @@ func TestClickIsBound(t *testing.T) {
 		cfg := configFor(f)
 		cfg.SystemAdmin, cfg.Secrets, cfg.ButtonsFor = true, []string{"cnrymark of today"}, time.Hour
 		e := newEar()
-		a := start(t, f, cfg, e.sink)
+		a := start(t, f, cfg, e.Sink)
 		ask := func(a *mattermost.Adapter, room, only string) adapter.Ref {
 			ref, err := a.Send(t.Context(), &adapter.Message{To: to(room), Text: "sure?", Only: only, Buttons: []adapter.Button{{Label: "Yes", Command: `do "it" <&>`}, {Label: "No", Command: "n"}}})
 			require.NoError(t, err)
@@ -180,7 +180,7 @@ func TestClickIsBound(t *testing.T) {
 		said, err := f.Say(alice, ops, "not the bot's")
 		require.NoError(t, err)
 		synctest.Wait()
-		n := len(e.heard())
+		n := len(e.Heard())
 		for name, change := range map[string]func(m map[string]any){
 			"no context":        func(m map[string]any) { delete(m, "context") },
 			"no seal":           func(m map[string]any) { m["context"] = map[string]any{} },
@@ -196,14 +196,14 @@ func TestClickIsBound(t *testing.T) {
 		} {
 			require.Equal(t, http.StatusUnauthorized, click(one.ID, change), name)
 		}
-		require.Len(t, e.heard(), n)
+		require.Len(t, e.Heard(), n)
 		require.Equal(t, http.StatusOK, click(one.ID, nil))
 		require.Equal(t, http.StatusOK, click(one.ID, nil), "a button may be pressed again")
-		require.Len(t, e.heard(), n+2)
-		ev := e.heard()[n]
+		require.Len(t, e.Heard(), n+2)
+		ev := e.Heard()[n]
 		require.Equal(t, adapter.KindClick, ev.Kind)
 		require.Equal(t, &adapter.Click{Command: `do "it" <&>`, Label: "Yes", Message: adapter.Ref{Address: to(ops), ID: one.ID}}, ev.Click)
-		require.NotEqual(t, ev.ID, e.heard()[n+1].ID)
+		require.NotEqual(t, ev.ID, e.Heard()[n+1].ID)
 		v, err := mattermost.Decode(ev)
 		require.NoError(t, err)
 		require.Equal(t, bob, v.(*model.PostActionIntegrationRequest).UserId)
@@ -228,7 +228,7 @@ func TestClickIsBound(t *testing.T) {
 		below, err := a.Send(t.Context(), &adapter.Message{To: adapter.Address{Room: ops, Thread: root}, Text: "sure?", Buttons: []adapter.Button{{Label: "Yes", Command: "y"}}})
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, click(below.ID, nil))
-		require.Equal(t, root, e.heard()[len(e.heard())-1].Thread)
+		require.Equal(t, root, e.Heard()[len(e.Heard())-1].Thread)
 
 		// A secret is replaced: the old buttons work while both are given, and not with the new one alone.
 		for _, c := range []struct {
@@ -239,7 +239,7 @@ func TestClickIsBound(t *testing.T) {
 			next := idle(t, cfg)
 			ctx, cancel := context.WithCancel(t.Context())
 			over := make(chan error, 1)
-			go func() { over <- next.Run(ctx, e.sink) }()
+			go func() { over <- next.Run(ctx, e.Sink) }()
 			wait(time.Second)
 			_, body, err := f.ClickRequest(bob, one.ID, "Yes")
 			require.NoError(t, err)
@@ -361,13 +361,13 @@ func withTrigger(t *testing.T, origin, trigger string) string {
 func TestNoKey(t *testing.T) {
 	bubble(t, fake.Options{NoKey: true}, func(t *testing.T, f *fake.Server) {
 		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		a := start(t, f, configFor(f), e.Sink)
 		h, body := command(t, f, nil)
 		require.Equal(t, http.StatusOK, call(a, formType, h, body).Code)
 		require.Equal(t, http.StatusUnauthorized, call(a, formType, h, body).Code)
 		h, body = command(t, f, func(v url.Values, _ http.Header) { v.Del("trigger_id") })
 		require.Equal(t, http.StatusUnauthorized, call(a, formType, h, body).Code)
-		require.Len(t, e.heard(), 1)
+		require.Len(t, e.Heard(), 1)
 	})
 }
 
@@ -377,16 +377,16 @@ func TestInteractionsAgain(t *testing.T) {
 	bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
 		e := newEar()
 		fails := 2
-		e.set(func(_ context.Context, ev *adapter.Event) error {
+		e.Set(func(_ context.Context, ev *adapter.Event) error {
 			ev.ID = "the event is the sink's"
 			if fails--; fails >= 0 {
 				return errors.New("the store is away")
 			}
 			return nil
 		})
-		a := start(t, f, configFor(f), e.sink)
+		a := start(t, f, configFor(f), e.Sink)
 		require.NoError(t, f.Invoke(alice, ops, "deploy", "api"))
-		require.Len(t, e.heard(), 3)
+		require.Len(t, e.Heard(), 3)
 		fails = 1000
 		h, body := command(t, f, nil)
 		begun := time.Now()
@@ -408,10 +408,10 @@ func TestAnswers(t *testing.T) {
 		outside := fake.ID("outside")
 		f.AddRoom(fake.Room{ID: outside, Name: "outside", Members: []string{alice, bob}, Outside: true})
 		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		a := start(t, f, configFor(f), e.Sink)
 		answer := func(after time.Duration, m adapter.Message) (errs chan error) {
 			errs = make(chan error, 1)
-			e.set(func(_ context.Context, ev *adapter.Event) error {
+			e.Set(func(_ context.Context, ev *adapter.Event) error {
 				if ev.Kind == adapter.KindMessage {
 					return nil
 				}
@@ -468,11 +468,11 @@ func TestAnswers(t *testing.T) {
 			require.Contains(t, fake.Shown(&found[0]), "<!channel> @all <http://x|y>", c.name)
 		}
 		p := f.Find("answer buttons-from-outside")[0]
-		n := len(e.heard())
-		e.set(nil)
+		n := len(e.Heard())
+		e.Set(nil)
 		f.AddRoom(fake.Room{ID: outside, Name: "outside", Members: []string{alice, bob, fake.Bot}}) // to be able to see it
 		require.NoError(t, f.Press(bob, p.ID, "Yes"))
-		require.Equal(t, "y", e.heard()[n].Click.Command)
+		require.Equal(t, "y", e.Heard()[n].Click.Command)
 
 		// A click can be answered to one user while it waits, and not later.
 		ref, err := a.Send(t.Context(), &adapter.Message{To: to(ops), Text: "sure?", Buttons: []adapter.Button{{Label: "Yes", Command: "y"}}})
@@ -492,11 +492,11 @@ func TestAnswers(t *testing.T) {
 			}
 			require.Len(t, f.Find("clicked"), before)
 		}
-		e.set(nil)
+		e.Set(nil)
 
 		// An address in a stored origin leads nowhere but to the server.
 		require.NoError(t, f.Invoke(alice, outside, "deploy", "api"))
-		ev := e.heard()[len(e.heard())-1]
+		ev := e.Heard()[len(e.Heard())-1]
 		require.NotContains(t, ev.Origin, "public.example")
 		for _, origin := range []string{"", "{", `{"k":"command"}`, strings.Replace(ev.Origin, `"h":"`, `"h":"../../`, 1), strings.Replace(ev.Origin, alice, bob, 1)} {
 			_, err := a.Send(t.Context(), &adapter.Message{To: to(outside), Text: "forged", Only: alice, Origin: origin})

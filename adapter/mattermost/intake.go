@@ -91,7 +91,7 @@ func (a *Adapter) overflow(r *received) {
 		a.places.heard(ev.Room.ID, ev.MessageID, millisOf(ev.Order), false)
 		return
 	}
-	if !r.until.IsZero() { // who did it is told
+	if !r.until.IsZero() || ev.Backfilled { // who did it is told; what was read is read again
 		return
 	}
 	at := a.now().UTC()

@@ -152,3 +152,11 @@ func (t *texts) note(id, text string) (same bool) {
 	t.now[id] = short
 	return ok && was == short
 }
+
+// forget takes back what was noted of a message.
+func (t *texts) forget(id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.now, id)
+	delete(t.old, id)
+}

@@ -16,46 +16,19 @@ import (
 	"github.com/starlingbot/starling/internal/slackfake"
 )
 
-// shelf keeps positions as a brain does.
-type shelf struct {
-	mu   sync.Mutex
-	m    map[string]string
-	sets int
-	err  error
-}
-
-func (s *shelf) Get(_ context.Context, key string) (string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.m[key], s.err
-}
-
-func (s *shelf) Set(_ context.Context, key, value string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.m == nil {
-		s.m = map[string]string{}
-	}
-	if s.err == nil {
-		s.m[key] = value
-		s.sets++
-	}
-	return s.err
-}
-
 // TestBackfillGap: what was said while the connection was away for longer than Slack tries comes from the histories, once,
 // in order, marked; and what cannot be given back is reported.
 func TestBackfillGap(t *testing.T) {
 	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		wait(time.Minute)
 		root, err := f.Say("U1", "C1", "before")
 		require.NoError(t, err)
 		wait(time.Second)
 		_, err = f.SayRaw("U2", "C1", root, "a thread")
 		require.NoError(t, err)
-		e.last(t, 1)
+		e.Last(t, 1)
 		f.SetDown(true)
 		f.Cut()
 		var want []string
@@ -82,7 +55,7 @@ func TestBackfillGap(t *testing.T) {
 		_, err = f.Say("U1", "C1", "after")
 		require.NoError(t, err)
 		synctest.Wait()
-		heard := e.heard()[2:]
+		heard := e.Heard()[2:]
 		byThread := map[string][]string{}
 		for _, ev := range heard {
 			require.Equal(t, ev.Text != "after", ev.Backfilled, ev.Text)
@@ -96,15 +69,15 @@ func TestBackfillGap(t *testing.T) {
 		require.Contains(t, gaps[0].What, "edits, deletions")
 		require.Greater(t, gaps[0].To.Sub(gaps[0].From), 10*time.Minute)
 		wait(10 * time.Minute)
-		require.Len(t, e.heard()[2:], len(want)+1, "nothing comes twice")
+		require.Len(t, e.Heard()[2:], len(want)+1, "nothing comes twice")
 	})
 }
 
 // TestShortGap: a refresh or a short cut reads no history; Slack delivers again by itself.
 func TestShortGap(t *testing.T) {
 	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
-		e := newEar()
-		start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		start(t, f, configFor(f), e.Sink)
 		_, err := f.Say("U1", "C1", "before")
 		require.NoError(t, err)
 		wait(time.Minute)
@@ -112,7 +85,7 @@ func TestShortGap(t *testing.T) {
 		_, err = f.Say("U1", "C1", "during")
 		require.NoError(t, err)
 		wait(5 * time.Minute)
-		require.Equal(t, []string{"before", "during"}, e.texts())
+		require.Equal(t, []string{"before", "during"}, e.Texts())
 		require.Zero(t, f.Calls("conversations.history"))
 	})
 }
@@ -121,7 +94,7 @@ func TestShortGap(t *testing.T) {
 func TestBackfillRestart(t *testing.T) {
 	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
 		kept := &shelf{}
-		e := newEar()
+		e := new(ear)
 		run := func(test func(a *slack.Adapter)) {
 			cfg := configFor(f)
 			cfg.Positions = kept
@@ -129,7 +102,7 @@ func TestBackfillRestart(t *testing.T) {
 			require.NoError(t, err)
 			ctx, cancel := context.WithCancel(t.Context())
 			over := make(chan error, 1)
-			go func() { over <- a.Run(ctx, e.sink) }()
+			go func() { over <- a.Run(ctx, e.Sink) }()
 			require.NoError(t, f.Await(ctx, f.Connected))
 			wait(time.Second)
 			test(a)
@@ -148,7 +121,7 @@ func TestBackfillRestart(t *testing.T) {
 			require.NoError(t, err)
 			wait(time.Minute)
 		})
-		require.Equal(t, []string{"heard", "heard below"}, e.texts())
+		require.Equal(t, []string{"heard", "heard below"}, e.Texts())
 		_, err = f.Say("U1", "C1", "missed")
 		require.NoError(t, err)
 		_, err = f.Say("U2", "C2", "missed in a quiet room")
@@ -157,23 +130,22 @@ func TestBackfillRestart(t *testing.T) {
 		require.NoError(t, err)
 		wait(time.Hour)
 		run(func(*slack.Adapter) { wait(time.Minute) })
-		require.ElementsMatch(t, []string{"heard", "heard below", "missed", "missed in a quiet room", "missed below"}, e.texts())
+		require.ElementsMatch(t, []string{"heard", "heard below", "missed", "missed in a quiet room", "missed below"}, e.Texts())
 		wait(time.Hour)
 		run(func(*slack.Adapter) { wait(time.Minute) })
-		require.Len(t, e.texts(), 5, "nothing comes again")
-		away := func(err error) { kept.mu.Lock(); defer kept.mu.Unlock(); kept.err = err }
+		require.Len(t, e.Texts(), 5, "nothing comes again")
 		_, err = f.Say("U1", "C1", "missed while the store was away")
 		require.NoError(t, err)
 		wait(time.Hour)
-		away(errors.New("the store is away"))
+		kept.Fail(errors.New("the store is away"))
 		run(func(a *slack.Adapter) {
 			wait(30 * time.Second)
-			away(nil)
+			kept.Fail(nil)
 			wait(2 * time.Minute)
-			require.Equal(t, "missed while the store was away", e.texts()[5])
+			require.Equal(t, "missed while the store was away", e.Texts()[5])
 			require.Empty(t, a.Status().Gaps)
 		})
-		away(errors.New("the store is away"))
+		kept.Fail(errors.New("the store is away"))
 		run(func(a *slack.Adapter) {
 			wait(10 * time.Minute)
 			require.NotEmpty(t, a.Status().Gaps)
@@ -181,9 +153,9 @@ func TestBackfillRestart(t *testing.T) {
 			require.NoError(t, err)
 			wait(time.Second)
 		})
-		require.Equal(t, "live all the same", e.texts()[6])
-		t.Logf("%d writes of positions", kept.sets)
-		require.Less(t, kept.sets, 60)
+		require.Equal(t, "live all the same", e.Texts()[6])
+		t.Logf("%d writes of positions", kept.Sets())
+		require.Less(t, kept.Sets(), 60)
 	})
 }
 
@@ -194,11 +166,11 @@ func TestNotTaken(t *testing.T) {
 		kept := &shelf{}
 		cfg := configFor(f)
 		cfg.Positions = kept
-		e := newEar()
+		e := new(ear)
 		taken := map[string]int{}
 		failing := true
 		var mu sync.Mutex
-		e.set(func(_ context.Context, ev *adapter.Event) error {
+		e.Set(func(_ context.Context, ev *adapter.Event) error {
 			mu.Lock()
 			defer mu.Unlock()
 			if failing && ev.Text == "hard" {
@@ -207,7 +179,7 @@ func TestNotTaken(t *testing.T) {
 			taken[ev.Text]++
 			return nil
 		})
-		start(t, f, cfg, e.sink)
+		start(t, f, cfg, e.Sink)
 		wait(time.Second)
 		hard, err := f.Say("U1", "C1", "hard")
 		require.NoError(t, err)
@@ -216,9 +188,7 @@ func TestNotTaken(t *testing.T) {
 		require.NoError(t, err)
 		wait(8 * time.Minute)
 		require.Len(t, f.Lost(), 1)
-		kept.mu.Lock()
-		require.Less(t, kept.m["position/C1"], hard)
-		kept.mu.Unlock()
+		require.Less(t, kept.Stored()["position/C1"], hard)
 		mu.Lock()
 		failing = false
 		mu.Unlock()
@@ -226,17 +196,15 @@ func TestNotTaken(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		require.Equal(t, map[string]int{"hard": 1, "easy": 1}, taken)
-		kept.mu.Lock()
-		defer kept.mu.Unlock()
-		require.Greater(t, kept.m["position/C1"], hard)
+		require.Greater(t, kept.Stored()["position/C1"], hard)
 	})
 }
 
 // TestBackfillTooMuch: what is over the bound, and what cannot be read, is a gap in the log and in Health.
 func TestBackfillTooMuch(t *testing.T) {
 	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		wait(time.Minute)
 		f.SetDown(true)
 		f.Cut()
@@ -250,11 +218,11 @@ func TestBackfillTooMuch(t *testing.T) {
 		f.SetDown(false)
 		f.Fail(slackfake.Fault{Method: "conversations.history", Kind: slackfake.FaultLimit, After: 30})
 		wait(10 * time.Minute)
-		n := len(e.heard())
+		n := len(e.Heard())
 		t.Logf("%d of 2501 came back", n)
 		require.GreaterOrEqual(t, n, 2000)
-		require.Equal(t, "missed 2499", e.heard()[n-2].Text)
-		require.Equal(t, "unreadable", e.heard()[n-1].Text)
+		require.Equal(t, "missed 2499", e.Heard()[n-2].Text)
+		require.Equal(t, "unreadable", e.Heard()[n-1].Text)
 		gaps := a.Status().Gaps
 		require.Len(t, gaps, 2)
 		require.Equal(t, "C1", gaps[1].Room)
@@ -268,8 +236,8 @@ func TestTwoGaps(t *testing.T) {
 		kept := &shelf{}
 		cfg := configFor(f)
 		cfg.Positions = kept
-		e := newEar()
-		start(t, f, cfg, e.sink)
+		e := new(ear)
+		start(t, f, cfg, e.Sink)
 		wait(time.Minute)
 		var want []string
 		say := func(text string) {
@@ -294,7 +262,7 @@ func TestTwoGaps(t *testing.T) {
 			wait(20 * time.Second)
 		}
 		wait(10 * time.Minute)
-		require.ElementsMatch(t, want, e.texts())
+		require.ElementsMatch(t, want, e.Texts())
 	})
 }
 
@@ -304,7 +272,7 @@ func TestStoppedWhileFilling(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
 				kept := &shelf{}
-				e := newEar()
+				e := new(ear)
 				run := func(test func()) {
 					cfg := configFor(f)
 					cfg.Positions = kept
@@ -312,7 +280,7 @@ func TestStoppedWhileFilling(t *testing.T) {
 					require.NoError(t, err)
 					ctx, cancel := context.WithCancel(t.Context())
 					over := make(chan error, 1)
-					go func() { over <- a.Run(ctx, e.sink) }()
+					go func() { over <- a.Run(ctx, e.Sink) }()
 					require.NoError(t, f.Await(ctx, f.Connected))
 					wait(time.Second)
 					test()
@@ -330,9 +298,9 @@ func TestStoppedWhileFilling(t *testing.T) {
 					require.NoError(t, err)
 					wait(time.Minute)
 				})
-				require.Equal(t, []string{"live"}, e.texts())
+				require.Equal(t, []string{"live"}, e.Texts())
 				run(func() { wait(time.Minute) })
-				require.Contains(t, e.texts(), "missed")
+				require.Contains(t, e.Texts(), "missed")
 			})
 		})
 	}

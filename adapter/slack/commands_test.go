@@ -54,8 +54,8 @@ func TestManifest(t *testing.T) {
 // TestScopesOfManifest: what the fake wants for each method is in the scopes that the manifest asks for, but for topics.
 func TestScopesOfManifest(t *testing.T) {
 	bubble(t, slackfake.Options{Scopes: slack.DefaultScopes()}, func(t *testing.T, f *slackfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		ref, err := a.Send(t.Context(), &adapter.Message{To: to("C1"), Text: "x"})
 		require.NoError(t, err)
 		require.NoError(t, a.React(t.Context(), ref, "👍"))
@@ -74,12 +74,12 @@ func TestScopesOfManifest(t *testing.T) {
 // TestCommandNames: a command of several words comes back as it was declared.
 func TestCommandNames(t *testing.T) {
 	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		require.NoError(t, a.RegisterCommands(t.Context(), []adapter.CommandSpec{{Name: "job list"}, {Name: "deploy"}}))
 		for i, command := range []string{"job-list", "deploy", "not-ours"} {
 			require.NoError(t, f.Invoke("U1", "C1", command, ""))
-			require.Equal(t, []string{"job list", "deploy", "not-ours"}[i], e.last(t, i).Invocation.Command)
+			require.Equal(t, []string{"job list", "deploy", "not-ours"}[i], e.Last(t, i).Invocation.Command)
 		}
 	})
 }

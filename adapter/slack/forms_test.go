@@ -30,12 +30,12 @@ func TestForm(t *testing.T) {
 	for _, mode := range []string{"socket", "http"} {
 		t.Run(mode, func(t *testing.T) {
 			bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
-				e := newEar()
+				e := new(ear)
 				cfg := configFor(f)
 				if mode == "http" {
 					cfg = overHTTP(f)
 				}
-				a := start(t, f, cfg, e.sink)
+				a := start(t, f, cfg, e.Sink)
 				if mode == "http" {
 					f.Webhook(a.HTTPHandler())
 				}
@@ -43,7 +43,7 @@ func TestForm(t *testing.T) {
 				ready := f.Acknowledged()
 
 				require.NoError(t, f.Invoke("U1", "C1", "deploy", ""))
-				ev := e.last(t, 0)
+				ev := e.Last(t, 0)
 				require.Nil(t, f.View("U1"))
 				require.NoError(t, a.OpenForm(t.Context(), ev.Origin, deployForm()))
 				v := f.View("U1")
@@ -59,7 +59,7 @@ func TestForm(t *testing.T) {
 
 				wait(10 * time.Minute) // who fills it in takes his time
 				require.NoError(t, f.Submit("U1", map[string]string{"service": "<api> & co", "note": ""}))
-				got := e.last(t, 1)
+				got := e.Last(t, 1)
 				require.Equal(t, adapter.KindInvocation, got.Kind)
 				require.Equal(t, &adapter.Invocation{Form: "deploy.7", Options: map[string]string{"service": "<api> & co", "env": "staging & <test>"}}, got.Invocation)
 				require.Equal(t, ev.User, got.User)
@@ -73,29 +73,29 @@ func TestForm(t *testing.T) {
 				// a form after a form, and one from a button in a thread
 				require.NoError(t, a.OpenForm(t.Context(), got.Origin, &adapter.Form{ID: "next", Title: "Sure?", Fields: []adapter.FormField{{Name: "why", Choices: []string{"50%"}}}}))
 				require.NoError(t, f.Submit("U1", map[string]string{"why": "50%"}))
-				require.Equal(t, &adapter.Invocation{Form: "next", Options: map[string]string{"why": "50%"}}, e.last(t, 2).Invocation)
+				require.Equal(t, &adapter.Invocation{Form: "next", Options: map[string]string{"why": "50%"}}, e.Last(t, 2).Invocation)
 				root, err := f.Say("U2", "C2", "root")
 				require.NoError(t, err)
 				in := adapter.Address{Adapter: "slack", Room: "C2", Thread: root}
 				ref, err := a.Send(t.Context(), &adapter.Message{To: in, Text: "fill it in", Buttons: []adapter.Button{{Label: "Open", Command: "open"}}})
 				require.NoError(t, err)
 				synctest.Wait()
-				n := len(e.heard())
+				n := len(e.Heard())
 				require.NoError(t, f.Press("U2", "C2", ref.ID, "Open"))
-				click := e.last(t, n)
+				click := e.Last(t, n)
 				require.NoError(t, a.OpenForm(t.Context(), click.Origin, deployForm()))
 				require.NoError(t, f.Submit("U2", map[string]string{"service": "web", "env": ""}))
-				got = e.last(t, n+1)
+				got = e.Last(t, n+1)
 				require.Equal(t, in, got.Address())
 				require.Equal(t, "U2", got.User.ID)
 				require.Equal(t, map[string]string{"service": "web", "note": "first\nsecond"}, got.Invocation.Options)
 
 				// a window that is closed says nothing
 				require.NoError(t, f.Invoke("U1", "C1", "deploy", ""))
-				require.NoError(t, a.OpenForm(t.Context(), e.last(t, n+2).Origin, deployForm()))
+				require.NoError(t, a.OpenForm(t.Context(), e.Last(t, n+2).Origin, deployForm()))
 				f.CloseView("U1")
 				wait(time.Minute)
-				require.Len(t, e.heard(), n+3)
+				require.Len(t, e.Heard(), n+3)
 				require.Greater(t, f.Acknowledged(), ready+5)
 				require.Zero(t, f.Unacknowledged())
 				require.Empty(t, f.Lost())
@@ -107,10 +107,10 @@ func TestForm(t *testing.T) {
 // TestFormTooLate: the trigger of an origin lives three seconds and opens one window.
 func TestFormTooLate(t *testing.T) {
 	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		require.NoError(t, f.Invoke("U1", "C1", "deploy", ""))
-		ev := e.last(t, 0)
+		ev := e.Last(t, 0)
 		wait(3 * time.Second)
 		require.NoError(t, a.OpenForm(t.Context(), ev.Origin, deployForm()), "in the third second")
 		err := a.OpenForm(t.Context(), ev.Origin, deployForm())
@@ -127,7 +127,7 @@ func TestFormTooLate(t *testing.T) {
 		require.NotContains(t, err.Error(), "trigger0", "what opens a window is a secret while it is fresh")
 
 		require.NoError(t, f.Invoke("U1", "C1", "deploy", ""))
-		ev = e.last(t, 1)
+		ev = e.Last(t, 1)
 		f.Fail(slackfake.Fault{Method: "views.open", Kind: slackfake.FaultError, Error: "expired_trigger_id"}) // it was on its way for long
 		require.ErrorIs(t, a.OpenForm(t.Context(), ev.Origin, deployForm()), adapter.ErrNotFound)
 		f.Fail(slackfake.Fault{Method: "views.open", Kind: slackfake.FaultLimit, After: 1})
@@ -139,15 +139,15 @@ func TestFormTooLate(t *testing.T) {
 // TestFormRefused: what no window can show is refused before Slack is asked.
 func TestFormRefused(t *testing.T) {
 	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		_, err := f.Say("U1", "C1", "hello")
 		require.NoError(t, err)
-		for _, from := range []string{e.last(t, 0).Origin, "", "{", "{}", `{"r":"C1","t":1}`} {
+		for _, from := range []string{e.Last(t, 0).Origin, "", "{", "{}", `{"r":"C1","t":1}`} {
 			require.ErrorIs(t, a.OpenForm(t.Context(), from, deployForm()), adapter.ErrUnsupported, from)
 		}
 		require.NoError(t, f.Invoke("U1", "C1", "deploy", ""))
-		from := e.last(t, 1).Origin
+		from := e.Last(t, 1).Origin
 		many := func(n int) []adapter.FormField {
 			var out []adapter.FormField
 			for i := range n {
@@ -207,13 +207,13 @@ func TestFormRefused(t *testing.T) {
 func TestAnswerAForm(t *testing.T) {
 	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
 		f.AddRoom(slackfake.Room{ID: "C9", Name: "elsewhere", Members: []string{"U1", "U2"}, Outside: true})
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		require.NoError(t, f.Invoke("U1", "C9", "deploy", ""))
-		require.NoError(t, a.OpenForm(t.Context(), e.last(t, 0).Origin, deployForm()))
+		require.NoError(t, a.OpenForm(t.Context(), e.Last(t, 0).Origin, deployForm()))
 		wait(20 * time.Minute)
 		require.NoError(t, f.Submit("U1", map[string]string{"service": "api"}))
-		ev := e.last(t, 1)
+		ev := e.Last(t, 1)
 		_, err := a.Send(t.Context(), &adapter.Message{To: ev.Address(), Text: "done", Origin: ev.Origin})
 		require.NoError(t, err)
 		require.Equal(t, "response_url", f.Find("done")[0].Via)

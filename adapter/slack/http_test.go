@@ -36,25 +36,25 @@ func serve(a *slack.Adapter, r *http.Request) *httptest.ResponseRecorder {
 // TestHTTPMode: events, commands and clicks over HTTP alone; what the sink did not take comes again.
 func TestHTTPMode(t *testing.T) {
 	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
-		e := newEar()
-		a := start(t, f, overHTTP(f), e.sink)
+		e := new(ear)
+		a := start(t, f, overHTTP(f), e.Sink)
 		synctest.Wait()
 		f.Webhook(a.HTTPHandler())
 		_, err := f.SayRaw("U1", "C1", "", "<@U0BOT> hello")
 		require.NoError(t, err)
-		ev := e.last(t, 0) // the mention of it too: one event
+		ev := e.Last(t, 0) // the mention of it too: one event
 		require.Equal(t, "@starling hello", ev.Text)
 		require.True(t, ev.Mentioned)
 		require.NoError(t, f.Invoke("U1", "C1", "deploy", "api & db"))
-		require.Equal(t, "api & db", e.last(t, 1).Invocation.Text)
+		require.Equal(t, "api & db", e.Last(t, 1).Invocation.Text)
 		ref, err := a.Send(t.Context(), &adapter.Message{To: to("C1"), Text: "Deploy?", Buttons: []adapter.Button{{Label: "Yes", Command: "deploy <x> & %"}}})
 		require.NoError(t, err)
 		require.NoError(t, f.Press("U2", "C1", ref.ID, "Yes"))
-		require.Equal(t, "deploy <x> & %", e.last(t, 2).Click.Command)
+		require.Equal(t, "deploy <x> & %", e.Last(t, 2).Click.Command)
 		require.Zero(t, f.Unacknowledged())
 
 		fails := 2
-		e.set(func(_ context.Context, ev *adapter.Event) error {
+		e.Set(func(_ context.Context, ev *adapter.Event) error {
 			if fails--; fails >= 0 {
 				return errors.New("the store is away")
 			}
@@ -63,10 +63,10 @@ func TestHTTPMode(t *testing.T) {
 		_, err = f.Say("U1", "C1", "again")
 		require.NoError(t, err)
 		wait(2 * time.Minute)
-		require.Equal(t, []string{"again", "again", "again"}, e.texts()[3:])
+		require.Equal(t, []string{"again", "again", "again"}, e.Texts()[3:])
 		require.Empty(t, f.Lost())
 
-		e.set(func(ctx context.Context, _ *adapter.Event) error { // slower than Slack waits
+		e.Set(func(ctx context.Context, _ *adapter.Event) error { // slower than Slack waits
 			select {
 			case <-time.After(4 * time.Second):
 				return nil
@@ -74,11 +74,11 @@ func TestHTTPMode(t *testing.T) {
 				return ctx.Err()
 			}
 		})
-		n := len(e.heard())
+		n := len(e.Heard())
 		_, err = f.Say("U1", "C1", "slow")
 		require.NoError(t, err)
 		wait(2 * time.Minute)
-		require.Len(t, e.heard(), n+1, "delivered again while the sink had it: handed over once")
+		require.Len(t, e.Heard(), n+1, "delivered again while the sink had it: handed over once")
 		require.Zero(t, f.Unacknowledged())
 	})
 }
@@ -88,14 +88,14 @@ func TestHTTPRefuses(t *testing.T) {
 	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
 		payload := map[string]any{"type": "event_callback", "event_id": "Ev1", "event": map[string]any{
 			"type": "message", "user": "U1", "text": "hello", "ts": "1700000000.000100", "channel": "C1", "channel_type": "channel"}}
-		e := newEar()
+		e := new(ear)
 		cfg := overHTTP(f)
 		early, err := slack.New(cfg)
 		require.NoError(t, err)
 		w := serve(early, slackfake.Request("events_api", payload, slackfake.SigningSecret, time.Now()))
 		require.Equal(t, http.StatusServiceUnavailable, w.Code, "before Run: slack keeps it")
 		require.NoError(t, early.Close())
-		a := start(t, f, cfg, e.sink)
+		a := start(t, f, cfg, e.Sink)
 		synctest.Wait()
 
 		refused := func(what string, r *http.Request) {
@@ -150,16 +150,16 @@ func TestHTTPRefuses(t *testing.T) {
 		refused("an unsigned challenge", slackfake.Request("events_api", challenge, "wrong", now))
 		require.Equal(t, http.StatusOK, serve(a, slackfake.Request("slash_commands", map[string]any{"ssl_check": "1"}, slackfake.SigningSecret, now)).Code)
 		require.Equal(t, http.StatusOK, serve(a, slackfake.Request("events_api", map[string]any{"type": "event_callback", "event": map[string]any{"type": "from_tomorrow"}}, slackfake.SigningSecret, now)).Code)
-		require.Len(t, e.heard(), 1, "one event, however often it was signed")
+		require.Len(t, e.Heard(), 1, "one event, however often it was signed")
 	})
 }
 
 // TestRejected: what the bot can never take is acknowledged, and is not handed over when slack sends it all the same.
 func TestRejected(t *testing.T) {
 	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
-		e := newEar()
-		e.set(func(context.Context, *adapter.Event) error { return fmt.Errorf("too large: %w", adapter.ErrRejected) })
-		a := start(t, f, overHTTP(f), e.sink)
+		e := new(ear)
+		e.Set(func(context.Context, *adapter.Event) error { return fmt.Errorf("too large: %w", adapter.ErrRejected) })
+		a := start(t, f, overHTTP(f), e.Sink)
 		synctest.Wait()
 		payload := map[string]any{"type": "event_callback", "event_id": "Ev1", "event": map[string]any{
 			"type": "message", "user": "U1", "text": "hello", "ts": "1700000000.000100", "channel": "C1", "channel_type": "channel"}}
@@ -167,7 +167,7 @@ func TestRejected(t *testing.T) {
 			r := slackfake.Request("events_api", payload, slackfake.SigningSecret, time.Now().Add(time.Duration(i)*time.Second))
 			require.Equal(t, http.StatusOK, serve(a, r).Code)
 		}
-		require.Len(t, e.heard(), 1)
+		require.Len(t, e.Heard(), 1)
 	})
 }
 

@@ -28,11 +28,11 @@ func TestLive(t *testing.T) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	e := newEar()
+	e := new(ear)
 	over := make(chan error, 1)
 	running, stop := context.WithCancel(ctx)
 	defer stop()
-	go func() { over <- a.Run(running, e.sink) }()
+	go func() { over <- a.Run(running, e.Sink) }()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for !a.Status().Connected {

@@ -2,6 +2,7 @@ package slack
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -34,6 +35,7 @@ type place struct {
 	failed  map[string]missed // newer ones that were not
 	over    time.Time         // when one more was not than are remembered; zero: none
 	frozen  bool              // a gap is being filled: stable stays
+	known   bool              // what the store has of it was read: it is not written over before
 	threads []string          // roots of the threads last spoken in, newest last
 	dirty   bool
 }
@@ -159,19 +161,16 @@ func placeKey(room string) string { return "position/" + room }
 func (p *places) load(ctx context.Context, room, now string) (fill bool, err error) {
 	p.mu.Lock()
 	pl := p.rooms[room]
-	have := pl != nil && pl.stable != ""
+	have := pl != nil && pl.stable != "" && (pl.known || p.store == nil)
 	full := pl == nil && len(p.rooms) >= maxPlaces
 	p.mu.Unlock()
 	if have || full {
 		return have, nil
 	}
-	stored := ""
-	if p.store != nil {
-		if stored, err = p.store.Get(ctx, placeKey(room)); err != nil {
-			return false, err
-		}
+	stored, err := p.stored(ctx, room)
+	if err != nil {
+		return false, err
 	}
-	parts := strings.Fields(stored)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if pl = p.rooms[room]; pl == nil {
@@ -179,18 +178,67 @@ func (p *places) load(ctx context.Context, room, now string) (fill bool, err err
 		p.rooms[room] = pl
 	}
 	pl.frozen = true
-	if len(parts) > 0 && !stampTime(parts[0]).IsZero() {
-		pl.stable = parts[0]
-		for _, t := range parts[1:] {
-			if !slices.Contains(pl.threads, t) && len(pl.threads) < maxRoots {
-				pl.threads = append(pl.threads, t)
-			}
-		}
+	if pl.learn(stored) || pl.stable != "" {
 		return true, nil
 	}
 	pl.stable, pl.dirty = now, true
 	pl.thaw()
 	return false, nil
+}
+
+// stored gives what the store has of a room.
+func (p *places) stored(ctx context.Context, room string) (string, error) {
+	if p.store == nil {
+		return "", nil
+	}
+	return p.store.Get(ctx, placeKey(room))
+}
+
+// learn takes what the store has of a place, and tells whether it is older than what memory has.
+func (pl *place) learn(stored string) bool {
+	pl.known = true
+	parts := strings.Fields(stored)
+	if len(parts) == 0 || stampTime(parts[0]).IsZero() || pl.stable != "" && !older(parts[0], pl.stable) {
+		return false
+	}
+	pl.stable = parts[0]
+	for _, t := range parts[1:] {
+		if !slices.Contains(pl.threads, t) && len(pl.threads) < maxRoots {
+			pl.threads = append(pl.threads, t)
+		}
+	}
+	return true
+}
+
+// again has the room read from its place on, as soon as there is time for it.
+func (pl *place) again() {
+	pl.miss(stampOf(stampTime(pl.stable).Add(time.Microsecond)), missed{at: time.Unix(0, 0)})
+}
+
+// catchUp reads what the store has of rooms that were heard and could not be loaded. What was missed there is read again.
+func (p *places) catchUp(ctx context.Context) error {
+	var rooms []string
+	var failed error
+	p.mu.Lock()
+	for room, pl := range p.rooms {
+		if p.loaded && !pl.known && pl.stable != "" {
+			rooms = append(rooms, room)
+		}
+	}
+	p.mu.Unlock()
+	for _, room := range rooms {
+		stored, err := p.stored(ctx, room)
+		if err != nil {
+			failed = err
+			continue
+		}
+		p.mu.Lock()
+		if pl := p.rooms[room]; pl.learn(stored) || pl.frozen {
+			pl.again()
+		}
+		p.mu.Unlock()
+	}
+	return failed
 }
 
 // filling is the reading of what was said in a room since its place.
@@ -261,10 +309,11 @@ func (p *places) save(ctx context.Context) error {
 	if p.store == nil {
 		return nil
 	}
+	unread := p.catchUp(ctx)
 	p.mu.Lock()
 	changed := map[string]string{}
 	for room, pl := range p.rooms {
-		if pl.dirty && pl.stable != "" {
+		if pl.dirty && pl.known && pl.stable != "" {
 			changed[room], pl.dirty = pl.value(), false
 		}
 	}
@@ -284,10 +333,10 @@ func (p *places) save(ctx context.Context) error {
 			p.mu.Unlock()
 		}
 	}
-	return failed
+	return errors.Join(unread, failed)
 }
 
-// thaw lets all places go on: that gap cannot be filled.
+// thaw ends a gap whose rooms are not known: those that were heard before are read again.
 func (p *places) thaw(gap int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -296,6 +345,9 @@ func (p *places) thaw(gap int) {
 	}
 	p.loaded = true
 	for _, pl := range p.rooms {
+		if pl.stable != "" {
+			pl.again()
+		}
 		pl.thaw()
 	}
 }

@@ -2,6 +2,8 @@ package slack
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -115,6 +117,76 @@ type keeper map[string]string
 
 func (k keeper) Get(_ context.Context, key string) (string, error) { return k[key], nil }
 func (k keeper) Set(_ context.Context, key, value string) error    { k[key] = value; return nil }
+
+// half is a keeper of which one room cannot be read.
+type half struct {
+	keeper
+	away string
+}
+
+func (h *half) Get(ctx context.Context, key string) (string, error) {
+	if key == h.away {
+		return "", errors.New("away")
+	}
+	return h.keeper.Get(ctx, key)
+}
+
+// TestUnreadPlace: a position that could not be read is not written over by what is heard, and hinders no other room; when it can
+// be read, the older one of the two holds, and the room is read from there.
+func TestUnreadPlace(t *testing.T) {
+	t.Parallel()
+	stamp := func(n int) string { return stampOf(time.Unix(1_700_000_000+int64(n), 0)) }
+	begin := func(stored string, gap bool) (*places, *half) {
+		kept := &half{keeper{}, "position/C1"}
+		if stored != "" {
+			kept.keeper["position/C1"] = stored
+		}
+		var p places
+		p.init(kept)
+		_, err := p.load(t.Context(), "C1", stamp(50))
+		require.Error(t, err)
+		p.allLoaded()
+		p.heard("C1", stamp(60), "", true, false)
+		p.heard("C2", stamp(61), "", true, false)
+		if gap {
+			p.freeze()
+		}
+		require.Error(t, p.save(t.Context()))
+		require.Equal(t, []string{stored, stamp(61)}, []string{kept.keeper["position/C1"], kept.keeper["position/C2"]})
+		return &p, kept
+	}
+	for _, c := range []struct {
+		stored string
+		gap    bool
+		from   string // where it is read from; "": it need not be
+	}{
+		{stamp(40) + " " + stamp(-9), false, stamp(40)},
+		{stamp(70), false, ""},
+		{"", false, ""},
+		{stamp(40), true, stamp(40)},
+		{stamp(70), true, stamp(60)},
+		{"", true, stamp(60)},
+	} {
+		p, kept := begin(c.stored, c.gap) // read by save
+		kept.away = ""
+		require.NoError(t, p.save(t.Context()))
+		require.Equal(t, c.from != "", slices.Contains(p.openRooms(time.Now()), "C1"), c)
+		if f := p.begin("C1"); c.from != "" {
+			require.Equal(t, c.from, f.after)
+			require.Equal(t, c.stored == stamp(40)+" "+stamp(-9), len(f.threads) == 1)
+			p.filled(f, "", true)
+			require.NotContains(t, p.openRooms(time.Now().Add(time.Hour)), "C1")
+		}
+
+		if p, kept = begin(c.stored, c.gap); c.gap { // read by the filling of a later gap
+			kept.away = ""
+			fill, err := p.load(t.Context(), "C1", stamp(90))
+			require.NoError(t, err)
+			require.True(t, fill)
+			require.Equal(t, c.from, p.begin("C1").after)
+		}
+	}
+}
 
 // TestForgetInFlight: what changes while it is looked up is not remembered as it was.
 func TestForgetInFlight(t *testing.T) {

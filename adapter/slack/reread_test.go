@@ -44,11 +44,11 @@ func TestNotTakenAnywhere(t *testing.T) {
 		t.Run(fmt.Sprint("restart ", restart), func(t *testing.T) {
 			bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
 				kept := &shelf{}
-				e := newEar()
+				e := new(ear)
 				var away atomic.Bool
 				var mu sync.Mutex
 				taken := map[string]int{}
-				e.set(func(_ context.Context, ev *adapter.Event) error {
+				e.Set(func(_ context.Context, ev *adapter.Event) error {
 					if away.Load() {
 						return errors.New("the store is away")
 					}
@@ -60,7 +60,7 @@ func TestNotTakenAnywhere(t *testing.T) {
 				root, err := f.Say("U1", "C1", "an old root")
 				require.NoError(t, err)
 				wait(time.Hour)
-				run := func(test func()) { process(t, f, kept, e.sink, test) }
+				run := func(test func()) { process(t, f, kept, e.Sink, test) }
 				outage := func() {
 					wait(time.Minute)
 					_, err := f.Say("U1", "C1", "before")
@@ -96,12 +96,12 @@ func TestNotTakenAnywhere(t *testing.T) {
 func TestNotTakenWhileFilling(t *testing.T) {
 	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
 		kept := &shelf{}
-		e := newEar()
+		e := new(ear)
 		var phase atomic.Int32 // 1: the missed one is with the sink; 2: that took it
 		missed, root := make(chan struct{}), ""
 		var mu sync.Mutex
 		taken := map[string]string{}
-		e.set(func(_ context.Context, ev *adapter.Event) error {
+		e.Set(func(_ context.Context, ev *adapter.Event) error {
 			switch {
 			case ev.Text == "missed":
 				phase.Store(1)
@@ -115,7 +115,7 @@ func TestNotTakenWhileFilling(t *testing.T) {
 			taken[ev.ID] = ev.Text // a new process may hand over again what the bot knows by its id
 			return nil
 		})
-		process(t, f, kept, e.sink, func() {
+		process(t, f, kept, e.Sink, func() {
 			wait(time.Minute)
 			var err error
 			root, err = f.Say("U1", "C1", "before")
@@ -125,7 +125,7 @@ func TestNotTakenWhileFilling(t *testing.T) {
 		_, err := f.Say("U1", "C1", "missed")
 		require.NoError(t, err)
 		wait(10 * time.Minute)
-		process(t, f, kept, e.sink, func() {
+		process(t, f, kept, e.Sink, func() {
 			wait(10 * time.Second)
 			require.EqualValues(t, 1, phase.Load())
 			_, err := f.SayRaw("U1", "C1", root, "unlucky") // another conversation: it does not wait for the first
@@ -139,7 +139,7 @@ func TestNotTakenWhileFilling(t *testing.T) {
 		})
 		phase.Store(3)
 		wait(10 * time.Minute) // slack has given up
-		process(t, f, kept, e.sink, func() { wait(5 * time.Minute) })
+		process(t, f, kept, e.Sink, func() { wait(5 * time.Minute) })
 		require.ElementsMatch(t, []string{"before", "missed", "unlucky", "newer"}, slices.Collect(maps.Values(taken)))
 	})
 }
@@ -147,8 +147,8 @@ func TestNotTakenWhileFilling(t *testing.T) {
 // TestTooManyReplies: replies that are over the bound of what a gap brings back are a gap that is told.
 func TestTooManyReplies(t *testing.T) {
 	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		wait(time.Minute)
 		var roots []string
 		for i := range 2 {
@@ -172,7 +172,7 @@ func TestTooManyReplies(t *testing.T) {
 		wait(10 * time.Minute)
 		f.SetDown(false)
 		wait(30 * time.Minute)
-		require.Less(t, len(e.heard()), 3000)
+		require.Less(t, len(e.Heard()), 3000)
 		var said []string
 		for _, gap := range a.Status().Gaps {
 			said = append(said, gap.What)

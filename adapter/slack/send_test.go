@@ -249,8 +249,8 @@ func TestPlatformErrors(t *testing.T) {
 // TestOnly is T20: what one user is to see is never shown to the room.
 func TestOnly(t *testing.T) {
 	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		ref, err := a.Send(t.Context(), &adapter.Message{To: to("C1"), Text: "psst", Only: "U1"})
 		require.NoError(t, err)
 		require.Equal(t, "U1", f.Find("psst")[0].Only)
@@ -268,10 +268,10 @@ func TestOnly(t *testing.T) {
 func TestAnswerFromOutside(t *testing.T) {
 	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
 		f.AddRoom(slackfake.Room{ID: "C9", Name: "elsewhere", Members: []string{"U1", "U2"}, Outside: true})
-		e := newEar()
-		a := start(t, f, configFor(f), e.sink)
+		e := new(ear)
+		a := start(t, f, configFor(f), e.Sink)
 		require.NoError(t, f.Invoke("U1", "C9", "deploy", "api"))
-		ev := e.last(t, 0)
+		ev := e.Last(t, 0)
 		_, err := a.Send(t.Context(), &adapter.Message{To: ev.Address(), Text: "done", Origin: ev.Origin})
 		require.NoError(t, err)
 		require.Equal(t, "response_url", f.Find("done")[0].Via)
@@ -440,7 +440,7 @@ func TestClosed(t *testing.T) {
 		a, err := slack.New(configFor(f))
 		require.NoError(t, err)
 		over := make(chan error, 1)
-		go func() { over <- a.Run(t.Context(), newEar().sink) }()
+		go func() { over <- a.Run(t.Context(), new(ear).Sink) }()
 		require.NoError(t, f.Await(t.Context(), f.Connected))
 		var wg sync.WaitGroup
 		for range 6 {
@@ -498,7 +498,7 @@ func TestUploadFails(t *testing.T) {
 		for _, size := range []int64{6, 8} { // "content" has 7
 			wait(10 * time.Second)
 			_, err = a.Upload(t.Context(), to("C1"), file(size))
-			require.Equal(t, adapter.Refused, adapter.OutcomeOf(err), "%v", err)
+			require.Equal(t, adapter.Refused, adapter.OutcomeOf(err), "%d bytes said: %v", size, err)
 			require.Len(t, f.Posts(), before)
 		}
 		_, err = a.Upload(t.Context(), to("C1"), adapter.File{Name: "empty", Open: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("")), nil }})

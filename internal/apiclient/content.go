@@ -1,6 +1,7 @@
 package apiclient
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -73,22 +74,24 @@ func pass(ctx context.Context, f adapter.File, w *io.PipeWriter, opened chan err
 	}
 }
 
-// copyContent copies at most size bytes, if it is not 0, and tells how many there are: of those that are over, the first.
+// copyContent copies size bytes, or if it is 0 all there are, and tells how many there are: of those that are over, the first. The
+// last one is held back until the end is seen, so that whoever is told a size does not take a part of a longer file for the whole.
 func copyContent(w io.Writer, body io.Reader, size int64) (n int64, err error) {
 	if size <= 0 {
 		return io.Copy(w, body)
 	}
-	if n, err = io.CopyN(w, body, size); err != nil {
-		if errors.Is(err, io.EOF) {
-			err = nil
+	if n, err = io.CopyN(w, body, size-1); err == nil {
+		var end bytes.Buffer
+		var over int64
+		over, err = io.CopyN(&end, body, 2)
+		if n += over; over == 1 && errors.Is(err, io.EOF) {
+			_, err = w.Write(end.Bytes())
 		}
-		return n, err
 	}
-	more, err := io.CopyN(io.Discard, body, 1)
 	if errors.Is(err, io.EOF) {
 		err = nil
 	}
-	return n + more, err
+	return n, err
 }
 
 // faultOf gives an error of a file its class.

@@ -41,6 +41,8 @@ func TestContent(t *testing.T) {
 		{"empty", "", 0, ""},
 		{"shorter", "content", 8, "it has 7 of the 8 bytes"},
 		{"longer", "content", 6, "longer than the 6 bytes"},
+		{"longer than one", "content", 1, "longer than the 1 bytes"},
+		{"one byte", "c", 1, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -57,6 +59,7 @@ func TestContent(t *testing.T) {
 				require.ErrorContains(t, err, c.want)
 				require.Equal(t, adapter.Refused, adapter.OutcomeOf(err))
 				require.Equal(t, err, body.Fault())
+				require.NotEqual(t, int(c.size), len(got), "as many as were promised would be taken for the whole")
 			}
 			require.NoError(t, body.Close())
 		})
@@ -85,6 +88,18 @@ func TestContentFaults(t *testing.T) {
 		require.ErrorContains(t, body.Fault(), "no disk")
 		require.NoError(t, body.Close())
 	}
+}
+
+// TestContentCut: a file that is cut off at its last byte is no whole one.
+func TestContentCut(t *testing.T) {
+	t.Parallel()
+	cut := io.MultiReader(strings.NewReader("content"), reader(func() error { return io.ErrUnexpectedEOF }))
+	body, err := apiclient.Open(t.Context(), fileOf(7, func(context.Context) (io.ReadCloser, error) { return io.NopCloser(cut), nil }))
+	require.NoError(t, err)
+	got, err := io.ReadAll(body)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.Less(t, len(got), 7)
+	require.NoError(t, body.Close())
 }
 
 type reader func() error
