@@ -2,6 +2,7 @@ package starling_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,24 @@ import (
 	"github.com/starlingbot/starling/brain/memory"
 	"github.com/starlingbot/starling/handler"
 )
+
+// A bot without a brain says once that it keeps nothing; one with a brain can be made volatile as a whole.
+func TestVolatile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, starling.Config{}, func(rt *handler.Router) { rt.Hear("x", replies("y")) })
+		require.NoError(t, s.say("alice", "C1", "x"))
+		synctest.Wait()
+		require.Equal(t, 1, strings.Count(s.log.String(), "the bot has no brain that keeps"))
+		r := newRig(memory.New())
+		s = play(t, starling.Config{Brain: brain.New(r), Volatile: true}, func(rt *handler.Router) { rt.Hear("x", replies("y")) })
+		require.NoError(t, s.say("alice", "C1", "x"))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.Equal(t, []string{"C1> y"}, s.said())
+		require.Empty(t, r.applied())
+		require.NotContains(t, s.log.String(), "no brain")
+	})
+}
 
 // What was accepted durably is handled by the next process, also by one that accepts nothing durably itself, and in order.
 func TestVolatileBotHandlesWhatIsStored(t *testing.T) {
