@@ -164,7 +164,7 @@ func (w *Writer) CodeSpan(marks Marks, f func()) {
 	if len(w.pending) > 0 || w.edge {
 		w.begin("`")
 	}
-	if last := w.Last(); marks.Open != "" && (w.d.Boundary != "" && wordRune(last) || last == '`') { // two spans would be one
+	if last := w.Last(); !w.d.Sequences && marks.Open != "" && (w.d.Boundary != "" && wordRune(last) || last == '`') { // two spans would be one
 		w.Atom(zwsp)
 	}
 	parent, start := w.scope, len(w.buf)
@@ -247,7 +247,7 @@ func (w *Writer) link(n *Node) {
 		if len(w.pending) > 0 || w.edge {
 			w.begin("<")
 		}
-		if len(w.buf) > 0 && w.buf[len(w.buf)-1] == '!' || w.LineStart() && len(label) == 1 && w.depth > 0 {
+		if !w.d.Sequences && (len(w.buf) > 0 && w.buf[len(w.buf)-1] == '!' || w.LineStart() && len(label) == 1 && w.depth > 0) {
 			w.Atom(zwsp) // together they would be a picture, or an item "[x]" of a task list
 		}
 		w.label++

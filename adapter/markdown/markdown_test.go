@@ -194,6 +194,34 @@ func TestTerminal(t *testing.T) {
 	require.Equal(t, "│ one two\n│ three", markdown.ANSI(10, false).Render("> one two three"))
 }
 
+// TestBesides: whatever stands beside what, a terminal and plain text get what the pieces show and nothing between them.
+func TestBesides(t *testing.T) {
+	sgr := regexp.MustCompile("\x1b\\[[0-9;]+m")
+	pieces := map[string]string{ // by what they show
+		"a": "a", "(": "(", "!": "\\!", "`": "\\`", "*": "\\*", "_": "\\_", "b": "**b**", "c": "*c*", "d": "~~d~~", "e": "`e`", "fg": "***f** g*", "h*": "**h\\***", "+i": "*\\+i*",
+		"j (http://j.example)": "[j](http://j.example)", "@k": adapter.Mention(adapter.User{ID: "K", Name: "k"}), "#l": adapter.RoomLink(adapter.Room{ID: "L", Name: "l"}), "*m": adapter.Data("*m"),
+	}
+	renderers := map[string]*markdown.Renderer{"ansi": markdown.ANSI(0, true), "piped": markdown.ANSI(0, false), "plain": markdown.Plain()}
+	runs := 0
+	for shown1, one := range pieces {
+		for shown2, two := range pieces {
+			for shown3, three := range pieces {
+				doc := markdown.Parse("x " + one + two + three + " y")
+				plain := renderers["plain"].Document(doc).Text()
+				if plain != "x "+shown1+shown2+shown3+" y" { // read otherwise together, by the rules of CommonMark
+					require.NotContains(t, plain, "\u200b")
+				} else {
+					runs++
+				}
+				for name, r := range renderers {
+					require.Equal(t, plain, sgr.ReplaceAllString(r.Document(doc).Text(), ""), "%s: %q", name, one+two+three)
+				}
+			}
+		}
+	}
+	require.Greater(t, runs, 1000)
+}
+
 // TestDirections: a direction that data begins ends with it, on every platform that shows it; what is written from right
 // to left stays as it is.
 func TestDirections(t *testing.T) {

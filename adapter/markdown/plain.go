@@ -24,6 +24,7 @@ func Plain() *Renderer {
 		Link:       nil, // label (address)
 		FenceInfo:  false,
 		TaskBullet: false,
+		Sequences:  true, // or none
 	}}
 }
 

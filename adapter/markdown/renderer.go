@@ -69,6 +69,8 @@ type Dialect struct {
 	// Flanking: a mark between a letter and a punctuation character is read by the rules of CommonMark (6.2), for which a
 	// zero-width space is written inside of the mark.
 	Flanking bool
+	// Sequences: marks are control sequences and no text, so that nothing need keep them apart from each other and from text.
+	Sequences bool
 	// PlainLabels: labels of links hold no markup.
 	PlainLabels bool
 	// ShowsAddress: Link shows the address, so that no label can hide it.

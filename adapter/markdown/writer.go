@@ -154,7 +154,7 @@ func (w *Writer) begin(s string) string {
 		if w.d.Flanking && !spaceRune(r) {
 			w.flank()
 		}
-		if len(w.pending) > 0 || w.d.Boundary != "" && (wordRune(r) || strings.ContainsRune("*_~`", r)) {
+		if !w.d.Sequences && len(w.pending) > 0 || w.d.Boundary != "" && (wordRune(r) || strings.ContainsRune("*_~`", r)) {
 			start := len(w.buf)
 			w.buf = append(w.buf, zwsp...)
 			w.setGlue(start, len(w.buf)+1)

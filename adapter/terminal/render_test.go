@@ -91,6 +91,7 @@ func FuzzShown(f *testing.F) {
 	f.Add("a\x1b[31mb **%** `%` [%](%)\n\n```\n%\n```", "\x1b]0;t\ax")
 	f.Add("| % | b |\n|---|---|\n| c | % |\n\n- %\n> %", "\x1b[2J\u202e\u200b\u009b1m")
 	f.Add("&#27;[31m &#x9b;1m &#8238; %&#155; `&#27;` [a&#27;b](http://x.example/&#27;)", "&#27;[1m")
+	f.Add("**%***%*~~%~~\\``%`\\![%](http://x.example)", "x") // marks right beside marks
 	f.Add("# %", "\x1bP\x1b\x1b[1m\n\x1b[")
 	f.Add("\ufdd0\x1b[%", "1m\r\n\x7f\xff")
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
