@@ -2,6 +2,7 @@ package starling
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -38,6 +39,7 @@ type mailboxes struct {
 	paused  bool               // draining: no stored event begins, it is for the next start
 	closed  bool               // nothing begins
 	held    map[place]struct{} // stored events that are in memory
+	gone    int                // how many have left held since it was made
 	seq     uint64             // last sequence given out
 	spare   []*mailbox         // empty ones, at most maxSpare
 }
@@ -190,7 +192,7 @@ func (m *mailboxes) settle(d *delivery, ok bool) {
 	d.state = stateReady
 	if !ok {
 		d.state = stateDropped
-		delete(m.held, place{d.address, d.seq})
+		m.unhold(d)
 	}
 	if box := m.boxes[d.address]; box != nil {
 		m.schedule(box)
@@ -225,7 +227,18 @@ func (m *mailboxes) spill(a adapter.Address) {
 func (m *mailboxes) release(d *delivery) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.unhold(d)
+}
+
+// unhold takes d out of held. A map that keys come into and leave grows even where few are in it at a time
+// (https://go.dev/issue/70886): this one is made anew after so many have left. m.mu is held.
+func (m *mailboxes) unhold(d *delivery) {
 	delete(m.held, place{d.address, d.seq})
+	if m.gone++; m.gone > 2*len(m.held)+512 {
+		held := make(map[place]struct{}, len(m.held))
+		maps.Copy(held, m.held)
+		m.held, m.gone = held, 0
+	}
 }
 
 // holds gives a function that tells whether the stored event under a key is in memory now, or will be read in its turn.
