@@ -28,6 +28,7 @@ const (
 	buttonKept = 7 * 24 * time.Hour // after they have expired, so that who presses one is told
 	tokenMark  = "~"                // begins a token; no command begins with it
 	maxChoices = 10_000             // conversations with an open numbered list
+	pruneEvery = time.Minute        // for those that are over, where there are so many
 )
 
 // buttonRecord is what the buttons of one message stand for. An adapter sees tokens: the id of the record, which nobody can
@@ -59,9 +60,10 @@ type choiceRecord struct {
 
 // buttons knows the key that signs and which conversations have a numbered list.
 type buttons struct {
-	mu   sync.Mutex
-	key  []byte
-	open map[string]bool // by key of the choice; at most maxChoices
+	mu     sync.Mutex
+	key    []byte
+	open   map[string]bool // by key of the choice; at most maxChoices
+	pruned time.Time       // when those that are over were last looked for
 }
 
 // none is the cheap answer for bots without numbered lists.
@@ -78,15 +80,48 @@ func (s *buttons) choosing(key string) bool {
 	return s.open[key]
 }
 
-func (s *buttons) choose(key string, open bool) {
+// choose remembers that a conversation has a numbered list, or that it has none any more; false: too many have one, and a number
+// is not taken for a choice there; the commands can be typed.
+func (s *buttons) choose(key string, open bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case !open:
 		delete(s.open, key)
-	case len(s.open) < maxChoices: // past it a number is not taken for a choice; the commands can be typed
+	case s.open[key] || len(s.open) < maxChoices:
 		put(&s.open, key, true)
+	default:
+		return false
 	}
+	return true
+}
+
+// pruneChoices forgets the numbered lists that are over. It reads all, so once in pruneEvery.
+func (b *Bot) pruneChoices(ctx context.Context) error {
+	b.buttons.mu.Lock()
+	soon := time.Since(b.buttons.pruned) < pruneEvery
+	if !soon {
+		b.buttons.pruned = time.Now()
+	}
+	b.buttons.mu.Unlock()
+	if soon {
+		return nil
+	}
+	stored := map[string]bool{}
+	for entry, err := range b.store.List(ctx, choicePrefix) {
+		if err != nil {
+			return fmt.Errorf("starling: read the numbered lists: %w", err)
+		}
+		stored[entry.Key] = true
+	}
+	b.buttons.mu.Lock()
+	defer b.buttons.mu.Unlock()
+	for key := range b.buttons.open {
+		if !stored[key] { // one that is just being said is missed at worst: a number is then chatter
+			delete(b.buttons.open, key)
+		}
+	}
+	return nil
 }
 
 func choiceKey(a adapter.Address) string {
@@ -165,7 +200,14 @@ func (b *Bot) arm(ctx context.Context, what string, m *adapter.Message, parts []
 	if err != nil {
 		return nil, fmt.Errorf("starling: the numbered list cannot be stored: %w", err)
 	}
-	b.buttons.choose(choiceKey(last.To), true)
+	if at := choiceKey(last.To); !b.buttons.choose(at, true) {
+		if err := b.pruneChoices(ctx); err != nil {
+			return nil, err
+		}
+		if !b.buttons.choose(at, true) {
+			b.log.Warn("too many conversations have a numbered list; numbers are not understood in another one", "to", last.To.String())
+		}
+	}
 	return append(ops, brain.Op{Key: choiceKey(last.To), Value: choice, If: brain.Any, TTL: b.cfg.ButtonsFor}), nil
 }
 

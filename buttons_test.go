@@ -3,6 +3,7 @@ package starling_test
 import (
 	"context"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -239,5 +240,33 @@ func TestButtonsOfBotSend(t *testing.T) {
 		b.User("bob").Press(post, "Squelch")
 		b.Expect("#ops", "bob: squelch")
 		b.ExpectEdit("#ops", "An alert.\n\n**Squelch** by @bob")
+	})
+}
+
+// Where there are no buttons, numbered lists that are over take no room from the next ones.
+func TestNumberedListsMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, starling.Config{Brain: brain.New(memory.New()), ButtonsFor: time.Minute, Limits: unlimited()}, func(rt *handler.Router) {
+			rt.Respond("deploy", replies("deployed"))
+		})
+		offer := func(room string) {
+			_, err := s.bot.Send(t.Context(), &adapter.Message{
+				To: adapter.Address{Adapter: "stage", Room: room}, Text: "Now?", Buttons: []adapter.Button{{Label: "Yes", Command: "deploy"}},
+			})
+			require.NoError(t, err)
+		}
+		for i := range 10_000 {
+			offer("R" + strconv.Itoa(i))
+		}
+		for _, room := range []string{"C1", "C2"} { // one too many, and one when the others are over
+			offer(room)
+			require.NoError(t, s.say("alice", room, "1"))
+			time.Sleep(2 * time.Minute)
+		}
+		synctest.Wait()
+		said := s.said()
+		require.NotContains(t, said, "C1> deployed")
+		require.Contains(t, said, "C2> deployed")
+		require.Equal(t, 1, strings.Count(s.log.String(), "too many conversations have a numbered list"))
 	})
 }

@@ -241,10 +241,14 @@ func (d *delivery) surely(what string, write func() error) bool {
 	for {
 		err := write()
 		if err == nil {
+			d.wasTold() // none was: they begin after this
 			return true
 		}
-		if d.uncertain() {
+		switch {
+		case d.uncertain():
 			err = d.clear(d.bot.handling)
+		case errors.Is(err, brain.ErrClosed):
+			err = pause(d.bot.handling, refetch)
 		}
 		if err != nil || d.lostFence() {
 			d.leave(what, orElse(err, handler.ErrEnded))
@@ -279,7 +283,10 @@ func (d *delivery) interrupted(x *run) bool {
 	text := adapter.Format("%s: interrupted, outcome unknown. Look before you repeat it:\n%s", d.ev.User, d.bot.table.Said(d.ev, d.grant))
 	d.say(x, "interrupted", text)
 	if d.ev.Room.Kind != adapter.RoomDirect && d.ev.User.ID != "" {
-		if room, err := x.OpenDirect(d.bot.closing, d.ev.Adapter, d.ev.User.ID); err == nil {
+		ctx, cancel := context.WithTimeout(d.bot.closing, d.bot.cfg.SlowAfter)
+		room, err := x.OpenDirect(ctx, d.ev.Adapter, d.ev.User.ID)
+		cancel()
+		if err == nil {
 			d.tell(x, "interrupted-direct", &adapter.Message{To: adapter.Address{Adapter: d.ev.Adapter, Room: room.ID}, Text: text})
 		}
 	}
@@ -436,9 +443,13 @@ func (d *delivery) removed(err error) {
 	b.mailboxes.release(d)
 }
 
-// leave gives the delivery up to the sweeper: the store failed.
+// leave gives the delivery up: to the sweeper, since the store failed, or to another process that has it.
 func (d *delivery) leave(what string, err error) {
-	d.bot.log.Error("the store failed; the event stays in it and is run again", "id", handler.CorrelationID(d.id), "while", what, "error", err)
+	if errors.Is(err, handler.ErrEnded) {
+		d.bot.log.Warn("another process has taken the event", "id", handler.CorrelationID(d.id), "while", what)
+	} else {
+		d.bot.log.Error("the store failed; the event stays in it and is run again", "id", handler.CorrelationID(d.id), "while", what, "error", err)
+	}
 	d.mu.Lock()
 	d.left = d.pending > 0 // what is being posted is not to be posted beside it
 	left := d.left
@@ -451,7 +462,6 @@ func (d *delivery) leave(what string, err error) {
 // dead puts the delivery aside.
 func (d *delivery) dead(reason string) {
 	b := d.bot
-	b.stats.dead.Add(1)
 	for _, r := range d.routes {
 		d.newRun(r, 1).interruptProgress()
 	}
@@ -463,6 +473,7 @@ func (d *delivery) dead(reason string) {
 		}
 		b.mailboxes.release(d)
 	}
+	b.stats.dead.Add(1)
 	d.completed.Store(true)
 	b.notify(d.ev, failureText(d.id))
 }

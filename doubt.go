@@ -115,22 +115,31 @@ func (d *delivery) submit(ctx context.Context, ops []brain.Op, rev uint64, again
 			}
 			return revs[0], revs[first:], nil
 		}
-		if !brain.Certain(err) {
-			doubt = err
-			if rev == 0 {
-				d.mayLand(1)
-			}
-			if pause(ctx, 10*time.Millisecond<<try) != nil {
-				break
-			}
-			continue
-		}
 		if errors.Is(err, brain.ErrConflict) {
 			return d.conflict(ctx, ops, rev, again || doubt != nil, err)
 		}
-		return 0, nil, err
+		certain := brain.Certain(err) // of this try alone
+		if certain && doubt == nil && !again {
+			return 0, nil, err
+		}
+		if !certain && rev == 0 {
+			d.mayLand(1)
+		}
+		doubt = err
+		if pause(ctx, 10*time.Millisecond<<try) != nil {
+			break
+		}
 	}
-	return 0, nil, fmt.Errorf("starling: the store does not say whether it wrote: %w", doubt)
+	return 0, nil, unsaid(doubt)
+}
+
+// unsaid gives err as one that leaves it open what was written, whatever the store says of the last try.
+func unsaid(err error) error {
+	const text = "starling: the store does not say whether it wrote"
+	if brain.Certain(err) {
+		return fmt.Errorf("%s: %v", text, err)
+	}
+	return fmt.Errorf("%s: %w", text, err)
 }
 
 // conflict finds out what a conflict means: the write landed before, when an answer was lost; another process has the
@@ -144,7 +153,7 @@ func (d *delivery) conflict(ctx context.Context, ops []brain.Op, rev uint64, dou
 	for i, op := range ops {
 		entry, err := d.bot.store.Get(ctx, op.Key)
 		if err != nil && !errors.Is(err, brain.ErrNotFound) {
-			return 0, nil, fmt.Errorf("starling: %w", err)
+			return 0, nil, unsaid(err)
 		}
 		ours := err == nil && !op.Delete && bytes.Equal(entry.Value, op.Value) || err != nil && op.Delete
 		if i == 0 && d.durable { // the record's nonce makes its value unlike any other

@@ -271,6 +271,29 @@ func TestForeignRecordsArePutAside(t *testing.T) {
 	})
 }
 
+// A record that cannot be read, while the store takes no writes: it is put aside once, and counted once.
+func TestAsideIsCountedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(memory.New())
+		s := play(t, starling.Config{Brain: brain.New(r)}, func(rt *handler.Router) { rt.Hear("x", replies("y")) })
+		r.setFail(func([]brain.Op) error { return errLost })
+		for key, value := range map[string]string{
+			"_/inbox/stage/C1/%/0000000000000001": "nonsense",
+			"_/inbox/stage/C2/%/0000000000000002": `{"v":1,"delivery":"stage/z","routes":["hear-x"],"event":{"id":"z","kind":"message","adapter":"stage","room":{"id":"C2"},"text":"x"}}`,
+			"_/run/stage%2Fz":                     "nonsense",
+		} {
+			_, err := r.Store.Apply(context.Background(), brain.Op{Key: key, Value: []byte(value)})
+			require.NoError(t, err)
+		}
+		time.Sleep(20 * time.Second)
+		r.setFail(nil)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		require.Len(t, keys(t, r, "_/dead/"), 2)
+		require.EqualValues(t, 2, s.bot.Stats().Dead)
+	})
+}
+
 // An event that runs beside its line is not read back from the store and run a second time.
 func TestRefillLeavesWhatRunsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

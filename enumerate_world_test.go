@@ -241,7 +241,12 @@ func (w *world) start() *life {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
-	go func() { defer close(ended); _ = l.bot.Run(ctx) }()
+	go func() {
+		defer close(ended)
+		if err := l.bot.Run(ctx); err != nil && ctx.Err() == nil { // it could not start: who watches it starts it again
+			l.die()
+		}
+	}()
 	l.stop = func() { cancel(); <-ended }
 	w.mu.Lock()
 	w.lives = append(w.lives, l)

@@ -65,13 +65,14 @@ func (b *Bot) keepAs(d *delivery, mark string) (duplicate bool, err error) {
 			if errors.Is(gerr, brain.ErrNotFound) {
 				return true, nil
 			}
-			return false, gerr
+			return false, unsaid(gerr)
+		case doubt != nil: // whatever is said of this try, an earlier one may have landed
 		case errors.Is(err, brain.ErrTooLarge):
 			return false, fmt.Errorf("%w: %w", adapter.ErrRejected, err)
 		case brain.Certain(err):
 			return false, err
 		}
-		doubt = err
+		doubt = orElse(doubt, err)
 		if pause(ctx, 10*time.Millisecond<<try) != nil {
 			break
 		}
@@ -85,11 +86,11 @@ func unknown(err error) bool {
 }
 
 // resolve finds out whether d is stored, whose write had an unknown outcome. It keeps its place until then: the platform may
-// deliver it again, be told that we have it, and go on with what comes after it.
+// deliver it again, be told that we have it, and go on with what comes after it. A refusal says nothing of the write before.
 func (b *Bot) resolve(d *delivery) {
 	for pause(b.storing, refetch) == nil {
-		if duplicate, err := b.keepCalmly(d); !unknown(err) {
-			b.mailboxes.settle(d, err == nil && !duplicate)
+		if duplicate, err := b.keepCalmly(d); err == nil {
+			b.mailboxes.settle(d, !duplicate)
 			return
 		}
 	}
@@ -143,9 +144,11 @@ func (b *Bot) revive(ctx context.Context, entry brain.Entry) (*delivery, error) 
 // aside moves a stored event that cannot be run to the dead letters.
 func (b *Bot) aside(ctx context.Context, entry brain.Entry, reason string) error {
 	b.log.Error("a stored event is put aside as a dead letter", "key", entry.Key, "reason", reason)
-	b.stats.dead.Add(1)
 	_, err := b.store.Apply(ctx, deadEntry(entry, reason), brain.Op{Key: entry.Key, Delete: true, If: brain.At(entry.Rev)})
-	if errors.Is(err, brain.ErrConflict) {
+	switch {
+	case err == nil:
+		b.stats.dead.Add(1)
+	case errors.Is(err, brain.ErrConflict):
 		return nil
 	}
 	return err

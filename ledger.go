@@ -26,6 +26,7 @@ const (
 	storeTimeout = 10 * time.Second     // of one write of the core
 	storeTries   = 4                    // of a write whose outcome is unknown
 	flushAfter   = 2 * time.Millisecond // refs are recorded with the next write, or after this
+	flushAgain   = time.Second          // and tried again after this, while the store fails
 )
 
 // ledger is how far a delivery is: what it said, changed and began. That of a durable delivery is kept in the store, and
@@ -36,7 +37,8 @@ type ledger struct {
 	turn      chan struct{} // held over a write; nil until the first
 	rec       runRecord
 	rev       uint64  // of the stored record; 0: there is none
-	dirty     bool    // rec is ahead of the store
+	dirty     bool    // rec is ahead of the store: a write is under way or will be
+	unflushed bool    // it was said that it cannot be written
 	fenced    bool    // the stored record is another process's
 	unsure    *unsure // a write whose outcome is not yet known; nil: there is none
 	told      bool    // a handler was told so: it is run again
@@ -49,6 +51,7 @@ type ledger struct {
 	completed atomic.Bool
 	flying    map[string]chan struct{} // slots whose message is on its way; closed at its end
 	away      bool                     // out of the store: nothing more is written
+	removing  bool                     // a write that takes it out of the store had no answer; guarded by turn
 }
 
 // fly notes that the message of a slot is on its way. d.mu is held.
@@ -176,8 +179,8 @@ func (d *delivery) take(ctx context.Context) error {
 }
 
 // commit changes the record, and with it another key if op is given, in one step. brain.ErrConflict: op did not apply, and
-// nothing changed. handler.ErrEnded: another process has the delivery. Any other error leaves it unknown what happened, and
-// the delivery will not be completed but run again.
+// nothing changed. handler.ErrEnded: another process has the delivery. Where brain.Certain does not hold for an error it is
+// unknown what happened, and nothing else is written until it is known.
 func (d *delivery) commit(ctx context.Context, op *brain.Op, change func(*runRecord)) error {
 	if op == nil {
 		return d.commitWith(ctx, change, nil)
@@ -206,38 +209,36 @@ func (d *delivery) commitUpTo(ctx context.Context, most int, change func(*runRec
 	defer func() { <-d.turn }()
 	d.clearHeld(ctx)
 	d.mu.Lock()
-	next, rev, fenced, doubt, away := d.rec.clone(), d.rev, d.fenced, d.unsure != nil, d.away
-	dirty := d.dirty
-	d.dirty = false
+	next, rev, dirty := d.rec.clone(), d.rev, d.dirty
 	defer open(d.takeGates())
-	d.mu.Unlock()
-	if fenced || away && rev == 0 { // it has no record, and would leave one behind
+	switch {
+	case d.fenced || d.away && rev == 0: // it has no record, and would leave one behind
+		d.mu.Unlock()
 		return handler.ErrEnded
-	}
-	if doubt {
+	case d.unsure != nil:
+		d.mu.Unlock()
 		return errors.New("starling: the store is uncertain about this event; it will be run again")
 	}
+	d.dirty = false
+	d.mu.Unlock()
+	var newRev uint64
+	var revs []uint64
 	change(next)
 	all, err := d.encode(next, rev, ops)
-	if err != nil {
-		return err
+	if err == nil && d.durable && len(all[0].Value) > most {
+		err = fmt.Errorf("starling: what this event says and changes takes over %d bytes to remember; say and change less in one handler: %w", most, brain.ErrTooLarge)
 	}
-	if d.durable && len(all[0].Value) > most {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		if dirty {
-			d.changedAside()
-		}
-		return fmt.Errorf("starling: what this event says and changes takes over %d bytes to remember; say and change less in one handler: %w", most, brain.ErrTooLarge)
+	if err == nil {
+		newRev, revs, err = d.submit(ctx, all, rev, false)
 	}
-	newRev, revs, err := d.submit(ctx, all, rev, false)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err != nil && dirty && d.durable {
-		d.dirty = true
-		if len(ops) > 0 { // else the writer itself was the one who records what was posted
-			d.changedAside()
-		}
+	switch { // what was posted is still to be recorded
+	case err == nil || !dirty:
+	case errors.Is(err, brain.ErrConflict): // of another key: the store works
+		d.changedAside(flushAfter)
+	default:
+		d.changedAside(flushAgain)
 	}
 	switch {
 	case err == nil:
@@ -341,15 +342,19 @@ func (d *delivery) remove(ctx context.Context, more ...brain.Op) error {
 			d.leftStore()
 			return nil
 		case errors.Is(err, brain.ErrConflict):
+			_, gerr := d.bot.store.Get(ctx, inboxKey(d.address, d.seq))
+			if gerr != nil && !errors.Is(gerr, brain.ErrNotFound) {
+				return unsaid(gerr)
+			}
 			d.leftStore()
-			if _, gerr := d.bot.store.Get(ctx, inboxKey(d.address, d.seq)); doubt != nil && errors.Is(gerr, brain.ErrNotFound) {
-				return nil // the first one landed
+			if d.removing && gerr != nil {
+				return nil // an earlier one landed
 			}
 			return handler.ErrEnded
 		case brain.Certain(err):
 			return err
 		}
-		doubt = err
+		doubt, d.removing = err, true
 		if pause(ctx, 10*time.Millisecond<<try) != nil {
 			break
 		}
@@ -414,7 +419,7 @@ func (d *delivery) posted(s *sending) {
 	slot.Refs = slices.Clone(s.refs)
 	d.rec.Slots[s.key] = slot
 	d.keepGate(s)
-	d.changedAside()
+	d.changedAside(flushAfter)
 }
 
 // done notes the end of a message, and completes the delivery if it was the last.
@@ -447,7 +452,7 @@ func (d *delivery) done(s *sending, err error) {
 		defer d.bot.mailboxes.release(d)
 	}
 	if d.durable && !last {
-		d.changedAside()
+		d.changedAside(flushAfter)
 	}
 	d.mu.Unlock()
 	if last {
@@ -456,13 +461,13 @@ func (d *delivery) done(s *sending, err error) {
 }
 
 // changedAside has the record stored after a while, if no other write of the delivery does. d.mu is held.
-func (d *delivery) changedAside() {
+func (d *delivery) changedAside(after time.Duration) {
 	d.dirty = true
-	if d.flush != nil {
+	if d.flush != nil || d.bot.storing.Err() != nil {
 		return
 	}
 	d.bot.background.Add()
-	d.flush = time.AfterFunc(flushAfter, func() {
+	d.flush = time.AfterFunc(after, func() {
 		defer d.bot.background.Done()
 		d.flushRecord()
 	})
@@ -489,8 +494,19 @@ func (d *delivery) flushRecord() {
 		open(gates)
 		return
 	}
-	if err := d.commit(d.bot.storing, nil, func(*runRecord) {}); err != nil && !errors.Is(err, handler.ErrEnded) {
-		d.bot.log.Warn("what was posted could not be recorded", "id", handler.CorrelationID(d.id), "error", err)
+	err := d.commit(d.bot.storing, nil, func(*runRecord) {})
+	if err == nil || errors.Is(err, handler.ErrEnded) {
+		return
+	}
+	d.mu.Lock()
+	first := !d.unflushed
+	d.unflushed = true
+	if d.dirty {
+		d.changedAside(flushAgain)
+	}
+	d.mu.Unlock()
+	if first {
+		d.bot.log.Warn("what was posted could not be recorded, trying again", "id", handler.CorrelationID(d.id), "error", err)
 	}
 }
 

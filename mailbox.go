@@ -271,10 +271,7 @@ func (m *mailboxes) adopt(d *delivery) bool {
 	if _, ok := m.held[place{d.address, d.seq}]; ok || m.paused {
 		return false
 	}
-	box := m.box(d.address)
-	last := box.last
-	m.push(box, d)
-	box.last = max(last, d.seq)
+	m.push(m.box(d.address), d)
 	return true
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -235,6 +236,97 @@ func TestOutageWhileAHandlerGoesOn(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The store fails just when it is to be recorded what was posted, and the handler goes on for long and writes nothing: it is recorded
+// when the store works again, so that the death of the process repeats nothing.
+func TestRefsAreRecordedAfterAnOutage(t *testing.T) {
+	for name, failure := range map[string]error{"no answer": errLost, "refused": brain.ErrClosed} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := memory.New()
+				r1 := newRig(store)
+				hang := make(chan struct{})
+				defer close(hang)
+				add := func(goesOn bool) func(rt *handler.Router) {
+					return func(rt *handler.Router) {
+						rt.Hear("x", func(ctx context.Context, r *handler.Request) error {
+							err := r.Reply(ctx, "the answer")
+							if goesOn {
+								<-hang
+							}
+							return err
+						})
+					}
+				}
+				s1 := play(t, starling.Config{Brain: brain.New(r1), Timeout: time.Hour}, add(true))
+				s1.setFail(func(int, *adapter.Message) error {
+					r1.setFail(func([]brain.Op) error { return failure })
+					return nil
+				})
+				require.NoError(t, s1.say("alice", "C1", "x"))
+				time.Sleep(time.Minute)
+				r1.setFail(nil)
+				time.Sleep(10 * time.Second)
+				require.Equal(t, 1, strings.Count(s1.log.String(), "could not be recorded"))
+				require.Equal(t, []string{"C1> the answer"}, s1.crash(r1))
+				s2 := play(t, starling.Config{Brain: brain.New(newRig(store))}, add(false))
+				time.Sleep(10 * time.Second)
+				synctest.Wait()
+				require.Empty(t, s2.said())
+				require.Empty(t, keys(t, store, "_/run/"))
+			})
+		})
+	}
+}
+
+// The store fails while it is to be recorded what was posted, and the bot stops: it waits no longer than for anything else.
+func TestStopWhileRefsCannotBeRecorded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(memory.New())
+		s := play(t, starling.Config{Brain: brain.New(r), Timeout: time.Hour}, func(rt *handler.Router) {
+			rt.Hear("x", func(ctx context.Context, r *handler.Request) error {
+				if err := r.Reply(ctx, "the answer"); err != nil {
+					return err
+				}
+				<-ctx.Done()
+				return ctx.Err()
+			})
+		})
+		s.setFail(func(int, *adapter.Message) error {
+			r.setFail(func([]brain.Op) error { return errLost })
+			return nil
+		})
+		require.NoError(t, s.say("alice", "C1", "x"))
+		time.Sleep(5 * time.Second)
+		begun := time.Now()
+		require.NoError(t, s.stop())
+		require.Less(t, time.Since(begun), 15*time.Second)
+		require.NotContains(t, s.log.String(), "left behind")
+	})
+}
+
+// The last write of an event has no answer for long: that it landed is no sign of another process.
+func TestTheEndIsWrittenWithoutAnAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(memory.New())
+		s := play(t, starling.Config{Brain: brain.New(r)}, func(rt *handler.Router) { rt.Hear("x", replies("y")) })
+		r.setAfter(func(ops []brain.Op) error {
+			if ops[0].Delete && strings.HasPrefix(ops[0].Key, "_/inbox/") {
+				r.setFail(func([]brain.Op) error { return errLost })
+				return errLost
+			}
+			return nil
+		})
+		require.NoError(t, s.say("alice", "C1", "x"))
+		time.Sleep(10 * time.Second)
+		r.setFail(nil)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		require.Equal(t, []string{"C1> y"}, s.said())
+		require.NotContains(t, s.log.String(), "another process")
+		require.EqualValues(t, 1, s.bot.Stats().Completed)
+	})
 }
 
 // Few events that the platform keeps because our store fails are all handled when it works again, if their sender is far below

@@ -128,8 +128,11 @@ func (x *run) endProgress(err error) {
 	if busy != nil {
 		<-busy
 	}
+	x.d.mu.Lock()
+	told := x.d.told
+	x.d.mu.Unlock()
 	var retry *handler.RetryError
-	if errors.As(err, &retry) || x.state.Load() == runCut {
+	if told || errors.As(err, &retry) || x.state.Load() == runCut {
 		return
 	}
 	how := "done"

@@ -226,3 +226,26 @@ func (s *splitting) Delete(_ context.Context, ref adapter.Ref) error {
 	s.posts = append(s.posts, post{"", "delete " + ref.ID})
 	return nil
 }
+
+// A handler that is told that the store is uncertain is run again: its progress does not say that it has failed.
+func TestProgressOfWhatIsRunAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(memory.New())
+		s := play(t, starling.Config{Brain: brain.New(r)}, func(rt *handler.Router) {
+			rt.Hear("x", func(ctx context.Context, q *handler.Request) error {
+				if q.Attempt == 1 { // until a while after the handler has been told
+					r.setFail(func([]brain.Op) error { return errLost })
+					time.AfterFunc(200*time.Millisecond, func() { r.setFail(nil) })
+				}
+				if err := q.Progress(ctx, "work"); err != nil {
+					return err
+				}
+				return q.Reply(ctx, "worked")
+			})
+		})
+		require.NoError(t, s.say("alice", "C1", "x"))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Equal(t, []string{"C1> work · 0 s", "C1> worked", "edit 1: work · done · 0 s"}, s.said())
+	})
+}

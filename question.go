@@ -388,26 +388,19 @@ func (b *Bot) dueNow(ctx context.Context) {
 			_ = b.aside(ctx, entry, err.Error())
 			continue
 		}
-		err := b.due(ctx, entry, &rec)
-		switch {
-		case err == nil || ctx.Err() != nil:
-		case errors.Is(err, errBlocked) && entry.Key < dueKey(time.Now().Add(-blockedFor), ""):
-			_ = b.aside(ctx, entry, err.Error()) // tried again if the store does not take it
-		default:
+		if err := b.due(ctx, entry, &rec); err != nil && ctx.Err() == nil {
 			b.log.Warn("what is due could not be done, trying again", "key", entry.Key, "error", err)
 		}
 	}
 }
 
-// errBlocked is what became of a message that the outgoing chain does not let pass. It may do so in a while, so what is due is tried
-// again for blockedFor.
-var errBlocked = errors.New("the outgoing chain does not let the message pass")
-
+// blockedFor is how long a message that is due is tried again which the outgoing chain does not let pass: it may do so in a while.
 const blockedFor = time.Hour
 
+// due does what is due. A message that cannot be posted as it is becomes a dead letter: nobody waits for it who could tell.
 func (b *Bot) due(ctx context.Context, entry brain.Entry, rec *dueRecord) error {
 	ops := []brain.Op{{Key: entry.Key, Delete: true, If: brain.At(entry.Rev)}}
-	m := rec.Message
+	m, letters := rec.Message, uint64(0)
 	if rec.Held != "" {
 		return b.heldDue(ctx, entry, rec.Held)
 	}
@@ -429,27 +422,43 @@ func (b *Bot) due(ctx context.Context, entry brain.Entry, rec *dueRecord) error 
 	if m != nil {
 		m.Key = "due-" + rec.ID // posted once, whoever comes again
 		wait, cancel := context.WithTimeout(ctx, b.cfg.SlowAfter)
-		blocked := true
+		passed, stored := false, false
 		_, err := b.outgoing(wait, m, func(ctx context.Context, m *adapter.Message) ([]adapter.Ref, error) {
-			blocked = false
-			return b.sendOwn(ctx, m)
+			passed = true
+			s, refs, err := b.prepare(ctx, m)
+			if s == nil {
+				stored = errors.Is(err, errDead) || errors.Is(err, handler.ErrUnknown) // earlier
+				return refs, err
+			}
+			stored = true
+			b.outbox.start(s) // a platform that hangs does not hold up what is due on others
+			return nil, nil
 		})
 		cancel()
-		if err != nil && blocked {
-			return fmt.Errorf("%w: %w", errBlocked, err)
-		}
-		known := errors.Is(err, errQueued) || errors.Is(err, errDead) || errors.Is(err, handler.ErrUnknown) || adapter.OutcomeOf(err) == adapter.Refused
-		if err != nil && !known { // nobody has it yet
+		switch {
+		case err == nil || stored: // what becomes of it is in its own record
+		case !passed && entry.Key >= dueKey(time.Now().Add(-blockedFor), ""), passed && adapter.OutcomeOf(err) != adapter.Refused:
 			return err
-		}
-		if err != nil {
-			b.log.Warn("a message that was due is not yet posted", "to", m.To.String(), "error", err)
+		default:
+			value, jerr := json.Marshal(dueRecord{Version: recordVersion, ID: rec.ID, Message: m})
+			if jerr != nil {
+				return fmt.Errorf("starling: what is due cannot be stored: %w", jerr)
+			}
+			if !passed {
+				err = fmt.Errorf("the outgoing chain does not let the message pass: %w", err)
+			}
+			ops, letters = append(ops, deadEntry(brain.Entry{Key: entry.Key, Value: value}, err.Error())), 1
+			b.log.Error("a message that is due will not be posted", "to", m.To.String(), "error", err)
 		}
 	}
-	if _, err := b.store.Apply(ctx, ops...); err != nil && !errors.Is(err, brain.ErrConflict) {
-		return err
+	_, err := b.store.Apply(ctx, ops...)
+	if err == nil {
+		b.stats.dead.Add(letters)
 	}
-	return nil
+	if errors.Is(err, brain.ErrConflict) {
+		return nil
+	}
+	return err
 }
 
 // history remembers the last command lines of each user, in memory.

@@ -375,7 +375,7 @@ func (x *run) editSlot(ctx context.Context, key, sum string, refs []adapter.Ref,
 	longer := len(refs) != len(d.rec.Slots[key].Refs)
 	put(&d.rec.Slots, key, slotRecord{State: slotSent, Refs: refs, Digest: sum})
 	if d.durable && longer { // else a run again edits once more, which changes nothing
-		d.changedAside()
+		d.changedAside(flushAfter)
 	}
 	return refs, nil
 }

@@ -64,10 +64,8 @@ func (p *posting) all() map[string]bool {
 
 // unposted keeps a message that will not be posted as a dead letter.
 func (b *Bot) unposted(parts []*adapter.Message, refs []adapter.Ref, cause error) {
-	rec := outRecord{Version: recordVersion, State: slotAttempted, Parts: parts, Refs: refs, Created: time.Now().UTC()}
-	value, err := json.Marshal(rec)
+	op, err := letterOf(parts, refs, cause)
 	if err == nil {
-		op := deadEntry(brain.Entry{Key: outKey(nonce()), Value: value}, cause.Error())
 		err = b.stubborn(func(ctx context.Context) error {
 			_, err := b.store.Apply(ctx, op)
 			if errors.Is(err, brain.ErrConflict) { // an earlier try landed
@@ -83,13 +81,19 @@ func (b *Bot) unposted(parts []*adapter.Message, refs []adapter.Ref, cause error
 	b.stats.dead.Add(1)
 }
 
+// letterOf gives the operation that keeps a message as a dead letter; refs are those of its parts that were posted.
+func letterOf(parts []*adapter.Message, refs []adapter.Ref, cause error) (brain.Op, error) {
+	value, err := json.Marshal(outRecord{Version: recordVersion, State: slotAttempted, Parts: parts, Refs: refs, Created: time.Now().UTC()})
+	return deadEntry(brain.Entry{Key: outKey(nonce()), Value: value}, cause.Error()), err
+}
+
 // stubborn tries f until it succeeds or says that it never will, or the bot closes.
 func (b *Bot) stubborn(f func(ctx context.Context) error) error {
 	for {
 		ctx, cancel := context.WithTimeout(b.storing, storeTimeout)
 		err := f(ctx)
 		cancel()
-		if err == nil || brain.Certain(err) || pause(b.storing, time.Second) != nil {
+		if err == nil || brain.Certain(err) && !errors.Is(err, brain.ErrClosed) || pause(b.storing, time.Second) != nil {
 			return err
 		}
 	}
@@ -111,16 +115,26 @@ func (b *Bot) Send(ctx context.Context, m *adapter.Message) ([]adapter.Ref, erro
 }
 
 func (b *Bot) sendOwn(ctx context.Context, m *adapter.Message) ([]adapter.Ref, error) {
-	m, err := b.privately(ctx, m)
+	s, refs, err := b.prepare(ctx, m)
+	if s == nil {
+		return refs, err
+	}
+	return b.outbox.send(ctx, s)
+}
+
+// prepare renders m and records that it is attempted. nil: there is nothing to post, since m says nothing or was begun before, or
+// err says why.
+func (b *Bot) prepare(ctx context.Context, m *adapter.Message) (s *sending, refs []adapter.Ref, err error) {
+	m, err = b.privately(ctx, m)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	parts, err := b.render(m)
 	if err != nil || len(parts) == 0 {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := b.outbox.admit(ctx, parts[0].To.Adapter); err != nil {
-		return nil, fmt.Errorf("starling: send: %w", err)
+		return nil, nil, fmt.Errorf("starling: send: %w", err)
 	}
 	key := m.Key
 	if key == "" {
@@ -131,23 +145,23 @@ func (b *Bot) sendOwn(ctx context.Context, m *adapter.Message) ([]adapter.Ref, e
 	}
 	ops, err := b.arm(ctx, "send "+key, m, parts)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	s := &sending{parts: parts}
+	s = &sending{parts: parts}
 	own := &ownSending{bot: b, key: outKey(key), rec: outRecord{Version: recordVersion, State: slotAttempted, Parts: parts, Created: time.Now().UTC()}}
 	if b.durable || m.Key != "" {
 		known, refs, err := own.begin(ctx, ops)
 		if err != nil || known {
-			return refs, err
+			return nil, refs, err
 		}
 		s.gate = b.gate(parts)
 	} else if len(ops) > 0 {
 		if _, err := b.store.Apply(ctx, ops...); err != nil {
-			return nil, fmt.Errorf("starling: send: %w", err)
+			return nil, nil, fmt.Errorf("starling: send: %w", err)
 		}
 	}
 	s.by, s.key = own, own.key
-	return b.outbox.send(ctx, s)
+	return s, nil, nil
 }
 
 // gate gives the gate before the adapter of a message; nil if it needs none.
@@ -218,7 +232,7 @@ func (o *ownSending) posted(s *sending) {
 	o.rec.Refs = slices.Clone(s.refs)
 	ctx, cancel := context.WithTimeout(o.bot.storing, storeTimeout)
 	defer cancel()
-	if err := o.write(ctx, false); err != nil {
+	if err := o.progress(ctx); err != nil {
 		o.bot.log.Warn("what was posted could not be recorded", "key", o.key, "error", err)
 	}
 	s.leave()
@@ -231,6 +245,7 @@ func (o *ownSending) done(s *sending, err error) {
 	}
 	parts := o.rec.Parts
 	o.rec.Refs, o.rec.Parts, o.rec.State = s.refs, nil, slotSent
+	var letter []brain.Op
 	switch {
 	case errors.Is(err, handler.ErrUnknown):
 		o.rec.State = slotUnknown
@@ -238,30 +253,39 @@ func (o *ownSending) done(s *sending, err error) {
 		o.rec.State, o.rec.Reason = slotDead, err.Error()
 		if o.rev != 0 && s.alone.Load() { // nobody waits for it any more, who could tell
 			o.bot.log.Error("a message will not be posted", "to", parts[0].To.String(), "error", err)
-			o.bot.background.Go(func() { o.bot.unposted(parts, s.refs, err) })
+			op, lerr := letterOf(parts, s.refs, err)
+			if lerr != nil { // it was encoded before
+				o.bot.log.Error("a message that will not be posted could not be kept", "to", parts[0].To.String(), "error", lerr)
+			} else {
+				letter = []brain.Op{op}
+			}
 		}
 	}
 	if o.rev == 0 {
 		return
 	}
+	end := func(ctx context.Context) error {
+		err := o.end(ctx, letter)
+		if err == nil {
+			o.bot.stats.dead.Add(uint64(len(letter)))
+			o.bot.posting.remove(o.key)
+		}
+		return err
+	}
 	ctx, cancel := context.WithTimeout(o.bot.storing, storeTimeout)
 	defer cancel()
-	if werr := o.write(ctx, true); werr == nil {
-		o.bot.posting.remove(o.key)
+	if end(ctx) == nil {
 		return
 	}
 	o.bot.background.Go(func() { // the store is out: it must not be posted again when it is back
-		if err := o.bot.stubborn(func(ctx context.Context) error { return o.write(ctx, true) }); err != nil {
+		if err := o.bot.stubborn(end); err != nil {
 			o.bot.log.Warn("what was posted could not be recorded", "key", o.key, "error", err)
-			return
 		}
-		o.bot.posting.remove(o.key)
 	})
 }
 
-// write records how far the message is, and moves the record to where it is out of the way at its end. A write that landed
-// before is recognised by its bytes.
-func (o *ownSending) write(ctx context.Context, end bool) error {
+// progress records how far the message is.
+func (o *ownSending) progress(ctx context.Context) error {
 	if o.rev == 0 {
 		return nil
 	}
@@ -269,20 +293,30 @@ func (o *ownSending) write(ctx context.Context, end bool) error {
 	if err != nil {
 		return err
 	}
-	key, ops := o.key, []brain.Op{{Key: o.key, Value: value, If: brain.At(o.rev)}}
-	if end {
-		key = sentKey(o.key)
-		ops = []brain.Op{{Key: key, Value: value, TTL: sentFor}, {Key: o.key, Delete: true, If: brain.At(o.rev)}}
+	return o.write(ctx, brain.Op{Key: o.key, Value: value, If: brain.At(o.rev)})
+}
+
+// end moves the record to where it is out of the way, and writes more in the same step.
+func (o *ownSending) end(ctx context.Context, more []brain.Op) error {
+	value, err := json.Marshal(o.rec)
+	if err != nil {
+		return err
 	}
-	revs, err := o.bot.store.Apply(ctx, ops...)
+	ops := append([]brain.Op{{Key: o.key, Delete: true, If: brain.At(o.rev)}}, more...)
+	return o.write(ctx, brain.Op{Key: sentKey(o.key), Value: value, TTL: sentFor}, ops...)
+}
+
+// write writes the record, and more in the same step. A write that landed before is recognised by its bytes.
+func (o *ownSending) write(ctx context.Context, record brain.Op, more ...brain.Op) error {
+	revs, err := o.bot.store.Apply(ctx, append([]brain.Op{record}, more...)...)
 	if err == nil {
 		o.rev = revs[0]
 		return nil
 	}
 	if errors.Is(err, brain.ErrConflict) {
-		entry, gerr := o.bot.store.Get(ctx, key)
+		entry, gerr := o.bot.store.Get(ctx, record.Key)
 		switch {
-		case gerr == nil && bytes.Equal(entry.Value, value):
+		case gerr == nil && bytes.Equal(entry.Value, record.Value):
 			o.rev = entry.Rev
 			return nil
 		case gerr != nil && !errors.Is(gerr, brain.ErrNotFound):

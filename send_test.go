@@ -189,10 +189,87 @@ func TestSendLaterAtMostOnce(t *testing.T) {
 		})
 		var sends atomic.Int32
 		s.setFail(func(int, *adapter.Message) error { sends.Add(1); return errLost }) // an unknown outcome
+		works := time.Now().Add(3 * time.Minute)
+		r.setFail(func(ops []brain.Op) error { // and nobody can write down that it is over
+			if strings.HasPrefix(ops[0].Key, "_/due/") && ops[0].Delete && time.Now().Before(works) {
+				return errLost
+			}
+			return nil
+		})
 		require.NoError(t, s.say("alice", "C1", "remind"))
-		time.Sleep(49 * time.Hour)
+		time.Sleep(3 * time.Hour)
 		synctest.Wait()
 		require.EqualValues(t, 1, sends.Load())
+		require.Empty(t, keys(t, r, "_/due/"))
+	})
+}
+
+// What is due and is refused is asked of the platform once, also when the store does not take that it is over, and is a dead letter
+// that can be replayed.
+func TestSendLaterRefused(t *testing.T) {
+	for name, fails := range map[string]time.Duration{"at once": 0, "and the store fails then": 2 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(memory.New())
+				s := play(t, starling.Config{Brain: brain.New(r)}, func(rt *handler.Router) {
+					rt.Hear("remind", func(ctx context.Context, q *handler.Request) error {
+						return q.SendLater(ctx, time.Now().Add(time.Minute), &adapter.Message{Text: "stand-up"})
+					})
+				})
+				require.NoError(t, s.say("alice", "C1", "remind"))
+				time.Sleep(30 * time.Second)
+				var sends atomic.Int32
+				works := time.Now().Add(fails)
+				s.setFail(func(int, *adapter.Message) error { sends.Add(1); return adapter.ErrForbidden })
+				r.setFail(func(ops []brain.Op) error {
+					for _, op := range ops {
+						if strings.HasPrefix(op.Key, "_/due/") && time.Now().Before(works) {
+							return errLost
+						}
+					}
+					return nil
+				})
+				time.Sleep(3 * time.Hour)
+				synctest.Wait()
+				require.EqualValues(t, 1, sends.Load())
+				require.Empty(t, keys(t, r, "_/due/"))
+				s.setFail(nil)
+				letters, err := s.bot.DeadLetters(context.Background())
+				require.NoError(t, err)
+				require.Len(t, letters, 1)
+				require.Contains(t, letters[0].Reason, "forbidden")
+				require.NoError(t, s.bot.Replay(context.Background(), letters[0].ID))
+				time.Sleep(5 * time.Second)
+				synctest.Wait()
+				require.Equal(t, []string{"C1> stand-up"}, s.said())
+				require.Empty(t, keys(t, r, "_/dead/"))
+			})
+		})
+	}
+}
+
+// What is due and cannot even be rendered, since its adapter is gone, is a dead letter too.
+func TestSendLaterWithoutItsAdapter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memory.New()
+		s := play(t, starling.Config{Brain: brain.New(store)}, func(rt *handler.Router) {
+			rt.Hear("remind", func(ctx context.Context, q *handler.Request) error {
+				to := adapter.Address{Adapter: "gone", Room: "C1"}
+				return q.SendLater(ctx, time.Now().Add(time.Minute), &adapter.Message{To: to, Text: "stand-up"})
+			})
+		})
+		require.NoError(t, s.say("alice", "C1", "remind"))
+		for range 2 {
+			time.Sleep(2 * time.Minute)
+			synctest.Wait()
+			require.Empty(t, keys(t, store, "_/due/"))
+			letters, err := s.bot.DeadLetters(context.Background())
+			require.NoError(t, err)
+			require.Len(t, letters, 1)
+			require.Contains(t, letters[0].Reason, `the bot has no adapter "gone"`)
+			require.NoError(t, s.bot.Replay(context.Background(), letters[0].ID))
+		}
+		require.EqualValues(t, 2, s.bot.Stats().Dead)
 	})
 }
 
@@ -225,6 +302,31 @@ func TestSweeperIsNotHeldUpByWhatIsDue(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
 		require.Contains(t, s.said(), "C1> y")
+	})
+}
+
+// What is due on a platform that hangs does not hold up what is due elsewhere.
+func TestDueIsNotHeldUpByAHangingPost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, starling.Config{Brain: brain.New(memory.New()), Limits: unlimited()}, func(rt *handler.Router) {
+			rt.Hear("^remind", func(ctx context.Context, q *handler.Request) error {
+				return q.SendLater(ctx, time.Now().Add(time.Minute), &adapter.Message{Text: "stand-up"})
+			})
+		})
+		s.hang = func(m *adapter.Message) {
+			if m.To.Room[0] == 'R' {
+				time.Sleep(25 * time.Second)
+			}
+		}
+		for i := range 20 {
+			require.NoError(t, s.say("alice", fmt.Sprint("R", i), "remind"))
+		}
+		time.Sleep(time.Second) // it is due after the others
+		require.NoError(t, s.say("alice", "C1", "remind"))
+		time.Sleep(70 * time.Second)
+		require.Equal(t, []string{"C1> stand-up"}, s.said())
+		time.Sleep(20 * time.Second)
+		require.Len(t, s.said(), 21)
 	})
 }
 

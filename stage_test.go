@@ -32,6 +32,7 @@ type stage struct {
 	hang  func(m *adapter.Message)              // returns when the message may be posted
 	sends int
 	next  int
+	open  func(ctx context.Context) error // of a direct room
 	ready chan struct{}
 	end   chan struct{}
 }
@@ -92,7 +93,12 @@ func (s *stage) Edit(_ context.Context, ref adapter.Ref, m *adapter.Message) err
 	return nil
 }
 
-func (s *stage) OpenDirect(_ context.Context, user string) (adapter.Room, error) {
+func (s *stage) OpenDirect(ctx context.Context, user string) (adapter.Room, error) {
+	if s.open != nil {
+		if err := s.open(ctx); err != nil {
+			return adapter.Room{}, err
+		}
+	}
 	return adapter.Room{ID: "D" + user, Kind: adapter.RoomDirect}, nil
 }
 
