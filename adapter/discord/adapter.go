@@ -90,9 +90,9 @@ type Adapter struct {
 	md     *markdown.Renderer
 	verify *verifier // nil without public keys
 
-	me      atomic.Pointer[identity] // who the bot is; nil before the first sign-in
-	intake  atomic.Pointer[intake]   // of the Run that goes
-	suspect chan struct{}            // a verb met a token that does not work
+	me     atomic.Pointer[identity] // who the bot is; nil before the first sign-in
+	intake atomic.Pointer[intake]   // of the Run that goes
+	doubt  life.Doubt               // whether the token still works
 
 	dialed, identified time.Time // of the last connection and session; of the Run that goes
 
@@ -177,9 +177,9 @@ func New(cfg Config) (*Adapter, error) {
 		return nil, fmt.Errorf("discord: %w", err)
 	}
 
-	a := &Adapter{cfg: cfg, log: cfg.Logger.With("adapter", cfg.Name), md: markdown.Discord(), suspect: make(chan struct{}, 1)}
+	a := &Adapter{cfg: cfg, log: cfg.Logger.With("adapter", cfg.Name), md: markdown.Discord()}
 	a.health = health.New(a.log)
-	a.life = life.New("discord")
+	a.life, a.doubt = life.New("discord"), life.NewDoubt()
 	a.web = apiclient.New(cfg.HTTPClient)
 	a.http = &client{web: a.web, base: cfg.APIURL}
 	a.limits.init()
@@ -316,7 +316,7 @@ func (a *Adapter) Run(ctx context.Context, sink adapter.Sink) error {
 		in := newIntake(ctx, a, sink)
 		a.intake.Store(in)
 		var wg sync.WaitGroup
-		wg.Go(func() { a.watchToken(ctx, end) })
+		wg.Go(func() { a.doubt.Watch(ctx, 0, a.identify, fatal, end) })
 		wg.Go(func() { a.keep(ctx, in) })
 		var err error
 		if a.cfg.NoGateway {
@@ -420,22 +420,4 @@ func (a *Adapter) known(ctx context.Context) error {
 		return nil
 	}
 	return a.identify(ctx)
-}
-
-// watchToken asks again whether the token works when a verb met one that does not, and ends Run if it does not.
-func (a *Adapter) watchToken(ctx context.Context, end func(error)) {
-	for {
-		select {
-		case <-a.suspect:
-		case <-ctx.Done():
-			return
-		}
-		if err := a.identify(ctx); err != nil && errors.Is(err, adapter.ErrAuth) && ctx.Err() == nil {
-			end(err)
-			return
-		}
-		if retry.Pause(ctx, 10*time.Second) != nil {
-			return
-		}
-	}
 }

@@ -1,14 +1,11 @@
 package discord_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,7 +14,7 @@ import (
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/discord"
-	"github.com/starlingbot/starling/internal/canary"
+	"github.com/starlingbot/starling/internal/adapterstage"
 	"github.com/starlingbot/starling/internal/discordfake"
 )
 
@@ -159,40 +156,13 @@ func TestAwayAtStart(t *testing.T) {
 // TestSlowBot: a bot that hangs in one room holds up neither the heartbeats nor other rooms.
 func TestSlowBot(t *testing.T) {
 	bubble(t, discordfake.Options{}, func(t *testing.T, f *discordfake.Server) {
-		e := new(ear)
-		free := make(chan struct{})
-		e.Set(func(_ context.Context, ev *adapter.Event) error {
-			if ev.Room.ID == ops {
-				<-free
-			}
-			return nil
+		adapterstage.SlowBot(t, ops, dev, func(e *ear) func() int {
+			a := start(t, f, configFor(f), e.Sink)
+			return func() int { return a.Status().Reconnects }
+		}, func(room, text string) error {
+			_, err := f.Say(alice, room, text)
+			return err
 		})
-		a := start(t, f, configFor(f), e.Sink)
-		for i := range 30 {
-			_, err := f.Say(alice, ops, fmt.Sprint("slow ", i))
-			require.NoError(t, err)
-		}
-		for i := range 60 { // seven minutes: ten heartbeats
-			wait(7 * time.Second)
-			_, err := f.Say(bob, dev, fmt.Sprint("quick ", i))
-			require.NoError(t, err)
-			synctest.Wait()
-			require.Equal(t, fmt.Sprint("quick ", i), e.Texts()[len(e.Texts())-1])
-		}
-		require.Zero(t, a.Status().Reconnects, "the connection was never stalled")
-		require.Len(t, e.Heard(), 61, "one slow event and the quick ones")
-		close(free)
-		wait(time.Minute)
-		var slow []string
-		for _, text := range e.Texts() {
-			if strings.HasPrefix(text, "slow") {
-				slow = append(slow, text)
-			}
-		}
-		require.Len(t, slow, 30, "each once")
-		for i, text := range slow {
-			require.Equal(t, fmt.Sprint("slow ", i), text, "in order")
-		}
 	})
 }
 
@@ -262,16 +232,10 @@ func TestBounds(t *testing.T) {
 // TestSecrets: no token of any kind is in the log, in errors, or in what an adapter prints of itself.
 func TestSecrets(t *testing.T) {
 	bubble(t, discordfake.Options{Token: "cnrymark.token.x"}, func(t *testing.T, f *discordfake.Server) {
-		var mu sync.Mutex
-		var log bytes.Buffer
-		note := func(v any) {
-			mu.Lock()
-			defer mu.Unlock()
-			fmt.Fprintf(canary.Also(canary.Logs, &log), "%v\n", v)
-		}
+		log := new(adapterstage.Log)
 		cfg := configFor(f)
 		cfg.Token = "cnrymark.token.x"
-		cfg.Logger = slog.New(slog.NewTextHandler(writer(note), &slog.HandlerOptions{Level: slog.LevelDebug}))
+		cfg.Logger = log.Logger()
 		e := new(ear)
 		a := start(t, f, cfg, e.Sink)
 		require.NoError(t, f.Invoke(alice, ops, "deploy", "api"))
@@ -293,11 +257,11 @@ func TestSecrets(t *testing.T) {
 				}
 				for _, only := range []string{"", alice, ""} {
 					_, err := a.Send(t.Context(), &adapter.Message{To: ev.Address(), Text: "x", Origin: ev.Origin, Only: only})
-					note(err)
+					log.Note(err)
 				}
-				note(a.Edit(t.Context(), adapter.Ref{Address: ev.Address(), ID: none}, &adapter.Message{To: ev.Address(), Text: "y"}))
+				log.Note(a.Edit(t.Context(), adapter.Ref{Address: ev.Address(), ID: none}, &adapter.Message{To: ev.Address(), Text: "y"}))
 				_, err := a.User(t.Context(), none)
-				note(err)
+				log.Note(err)
 				wait(2 * time.Minute)
 			}
 		}
@@ -307,20 +271,13 @@ func TestSecrets(t *testing.T) {
 		wait(time.Minute)
 		f.SetDown(false)
 		wait(time.Minute)
-		note(fmt.Errorf("%+v %v %#v", a, cfg, cfg))
-		mu.Lock()
-		defer mu.Unlock()
-		require.Greater(t, log.Len(), 5000)
+		log.Note(fmt.Errorf("%+v %v %#v", a, cfg, cfg))
+		require.Greater(t, len(log.String()), 5000)
 		for _, secret := range []string{"cnrymark", "token-", "/webhooks/", "callback", "session1"} {
 			require.NotContains(t, log.String(), secret)
 		}
 	})
 }
-
-// writer is a function that is written to.
-type writer func(any)
-
-func (w writer) Write(p []byte) (int, error) { w(string(p)); return len(p), nil }
 
 func TestCheck(t *testing.T) {
 	t.Parallel()

@@ -15,25 +15,6 @@ import (
 	"github.com/starlingbot/starling/internal/discordfake"
 )
 
-// process runs an adapter as a process that starts, does something, and ends.
-func process(t *testing.T, f *discordfake.Server, kept discord.Positions, sink adapter.Sink, live func(a *discord.Adapter)) *discord.Adapter {
-	t.Helper()
-	cfg := configFor(f)
-	cfg.Positions = kept
-	a, err := discord.New(cfg)
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	over := make(chan error, 1)
-	go func() { over <- a.Run(ctx, sink) }()
-	require.NoError(t, f.Await(ctx, f.Connected))
-	live(a)
-	cancel()
-	require.NoError(t, <-over)
-	require.NoError(t, a.Close())
-	cfg.HTTPClient.CloseIdleConnections()
-	return a
-}
-
 // TestRestartFills: what was said while the bot was down is read, oldest first and once: in rooms that were heard, in rooms
 // that never were, in threads, in direct rooms; what was not taken before comes again.
 func TestRestartFills(t *testing.T) {

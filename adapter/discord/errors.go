@@ -67,10 +67,7 @@ func (a *Adapter) fail(verb string, err error, n *note) error {
 			e.cure, e.kind = meaning(e.status, e.code)
 		}
 		if errors.Is(e.kind, adapter.ErrAuth) {
-			select {
-			case a.suspect <- struct{}{}:
-			default:
-			}
+			a.doubt.Raise()
 		}
 		if e.kind == nil {
 			return fmt.Errorf("discord: %s: %w", verb, e)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/discord"
+	"github.com/starlingbot/starling/internal/adapterstage"
 	"github.com/starlingbot/starling/internal/canary"
 	"github.com/starlingbot/starling/internal/discordfake"
 	"github.com/starlingbot/starling/testutil/adaptertest"
@@ -138,14 +139,10 @@ func harness(testing.TB) adaptertest.Harness {
 		return out
 	}
 	h.Close = func() error {
-		err := f.Close()
 		if client != nil {
 			client.CloseIdleConnections()
 		}
-		if m := f.Mistakes(); len(m) > 0 && err == nil {
-			err = errors.New("discordfake saw: " + m[0])
-		}
-		return err
+		return adapterstage.End(f)
 	}
 	return h
 }
@@ -160,20 +157,25 @@ func start(t *testing.T, f *discordfake.Server, cfg discord.Config, sink adapter
 	t.Helper()
 	a, err := discord.New(cfg)
 	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	over := make(chan error, 1)
-	go func() { over <- a.Run(ctx, sink) }()
+	stop := adapterstage.Start(t, f, a, sink, !cfg.NoGateway)
 	t.Cleanup(func() {
-		cancel()
-		require.NoError(t, <-over)
+		stop()
 		require.NoError(t, a.Close())
-		require.NoError(t, f.Close())
 		cfg.HTTPClient.CloseIdleConnections()
 	})
-	if !cfg.NoGateway {
-		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
-		defer stop()
-		require.NoError(t, f.Await(ctx, f.Connected))
-	}
 	return a
+}
+
+// process runs an adapter as a process that starts, does something, and ends.
+func process(t *testing.T, f *discordfake.Server, kept discord.Positions, sink adapter.Sink, live func(a *discord.Adapter)) {
+	t.Helper()
+	cfg := configFor(f)
+	cfg.Positions = kept
+	a, err := discord.New(cfg)
+	require.NoError(t, err)
+	stop := adapterstage.Start(t, f, a, sink, true)
+	live(a)
+	stop()
+	require.NoError(t, a.Close())
+	cfg.HTTPClient.CloseIdleConnections()
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/adapterstage"
 )
 
 // quietAdapter is an adapter without a network that knows who it is.
@@ -29,7 +30,7 @@ func quietAdapter(tb testing.TB) *Adapter {
 // TestCacheSize: 10,000 users and 5,000 rooms in less than 25 MiB, and never more than the bound.
 func TestCacheSize(t *testing.T) {
 	a := quietAdapter(t)
-	before := heap()
+	before := adapterstage.Heap()
 	id := func(kind, i int) string { return fmt.Sprintf("%d%017d", kind, i) }
 	for i := range 10_000 {
 		a.users.Put(id(2, i), adapter.User{Adapter: "discord", ID: id(2, i), Name: fmt.Sprintf("Some Body the %d", i), Kind: adapter.KindMember})
@@ -39,7 +40,7 @@ func TestCacheSize(t *testing.T) {
 		a.channels.Put(id(3, i), channel{id: id(3, i), guild: id(1, 1), name: fmt.Sprintf("project-with-a-long-name-%d", i)})
 		a.places.heard(id(3, i), id(4, i), i%10 == 0)
 	}
-	size := heap() - before
+	size := adapterstage.Heap() - before
 	t.Logf("10,000 users and 5,000 rooms: %.1f MiB", float64(size)/(1<<20))
 	require.LessOrEqual(t, size, int64(25<<20))
 	for i := range 50_000 {

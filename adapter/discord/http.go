@@ -52,15 +52,7 @@ func (a *Adapter) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, `{"type":1}`)
 		return
 	}
-	first, full := a.verify.replays.First(sig, now)
-	switch {
-	case full:
-		a.log.Error("too many requests in ten minutes to tell repeated ones")
-		http.Error(w, "busy", http.StatusServiceUnavailable)
-		return
-	case !first:
-		a.log.Debug("a request is refused: it came before")
-		inbound.Unauthorized(w)
+	if !inbound.First(w, a.log, a.verify.replays, sig) {
 		return
 	}
 	in := a.intake.Load()

@@ -2,9 +2,7 @@ package discord
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -98,34 +96,22 @@ func (in *intake) live(r *received) {
 // waits.
 func (in *intake) hand(j job) error {
 	in.a.complete(in.ctx, j.r)
-	keep, err := json.Marshal(j.r.ev) // the event is the sink's after the call
-	if err != nil {
-		return fmt.Errorf("%w: %w", adapter.ErrRejected, err)
-	}
-	id, ev := j.r.ev.ID, j.r.ev
+	kept := j.r.ev
 	for wait, told := sinkRetry, false; ; wait = min(2*wait, retry.Max) {
 		if j.r.answer != nil && !j.r.answer.waits() {
 			return errLate
 		}
-		err := in.sink(in.ctx, ev)
+		err := in.sink(in.ctx, lanes.Copy(kept)) // what it is given is the sink's
 		if err == nil || errors.Is(err, adapter.ErrRejected) || in.ctx.Err() != nil {
 			return err
 		}
 		if !told {
 			told = true
-			in.a.log.Warn("the bot did not take an event; it is offered again until it does", "event", id, "error", err)
+			in.a.log.Warn("the bot did not take an event; it is offered again until it does", "event", kept.ID, "error", err)
 		}
 		if retry.Pause(in.ctx, retry.Jitter(wait)) != nil {
 			return err
 		}
-		var again adapter.Event // the one before belongs to the sink
-		if json.Unmarshal(keep, &again) != nil {
-			return err
-		}
-		for i := range again.Files {
-			again.Files[i].Open = in.a.opener(again.Files[i])
-		}
-		ev = &again
 	}
 }
 

@@ -21,9 +21,9 @@ var update = flag.Bool("update", false, "rewrite testdata")
 type stubNames struct{}
 
 func (stubNames) user(id string) (adapter.User, bool) {
-	return adapter.User{ID: id, Name: "user" + id[:2]}, id != "53908232506183699"
+	return adapter.User{ID: id, Name: "user" + id[:min(2, len(id))]}, id != "53908232506183699"
 }
-func (stubNames) room(id string) string { return "room" + id[:2] }
+func (stubNames) room(id string) string { return "room" + id[:min(2, len(id))] }
 func (stubNames) role(id string) (string, bool) {
 	switch id {
 	case "123456789012345678":
@@ -179,6 +179,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(rec.Kind, []byte(rec.Payload), "x")
 	}
 	f.Add("MESSAGE_CREATE", []byte(`{}`), "<@53908232506183681> <t:1:R> <a:b:1> </x y:1> <#5")
+	f.Add("MESSAGE_CREATE", []byte(`{}`), "<#5> <@5> <@&5>")
 	f.Fuzz(func(t *testing.T, kind string, payload []byte, text string) {
 		list, v := decodeAny(testDecoder(), kind, payload)
 		if (v == deliver) != (len(list) > 0) && kind != "MESSAGE_DELETE_BULK" {

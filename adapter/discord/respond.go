@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/apiclient"
 )
 
 // respond answers an interaction with m: as its first answer, in the place of "is thinking", or as a message after it. A
@@ -63,7 +64,7 @@ func (a *Adapter) respond(ctx context.Context, m *adapter.Message, o origin, bod
 			if m.Only != "" { // what stands there is for everybody, whatever an answer says
 				err := a.call(ctx, "answer", http.MethodDelete, w.o.webhook()+"/messages/@original", nil, nil)
 				if err != nil && !errors.Is(err, adapter.ErrNotFound) {
-					return adapter.Ref{}, nothingPosted(err)
+					return adapter.Ref{}, apiclient.NothingPosted(err)
 				}
 				w.state = stateOpen
 				continue
@@ -178,7 +179,7 @@ func (a *Adapter) look(ctx context.Context, w *answer) (string, error) {
 		w.state = stateOpen
 		w.settle()
 	default:
-		return "", nothingPosted(err)
+		return "", apiclient.NothingPosted(err)
 	}
 	return "", nil
 }

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/apiclient"
 )
 
 // ephemeralPrefix begins the ids of messages that one user alone sees: they can be changed only over their interaction.
@@ -124,7 +125,7 @@ func (a *Adapter) post(ctx context.Context, m *adapter.Message, body payload) (a
 func (a *Adapter) startThread(ctx context.Context, to adapter.Address, body *payload) (string, error) {
 	var root posted
 	if err := a.call(ctx, "start a thread", http.MethodGet, "channels/"+to.Room+"/messages/"+to.Thread, nil, &root); err != nil {
-		return to.Thread, nothingPosted(err)
+		return to.Thread, apiclient.NothingPosted(err)
 	}
 	var c wireChannel
 	err := a.call(ctx, "start a thread", http.MethodPost, "channels/"+to.Room+"/messages/"+to.Thread+"/threads",
@@ -145,7 +146,7 @@ func (a *Adapter) startThread(ctx context.Context, to adapter.Address, body *pay
 	case err == nil:
 		err = fmt.Errorf("discord: start a thread: %w: the answer does not say which thread it is", adapter.ErrUnavailable)
 	}
-	return to.Thread, nothingPosted(err)
+	return to.Thread, apiclient.NothingPosted(err)
 }
 
 var tags = regexp.MustCompile(`<[@#:/at&!][^<>]{0,150}>|[*_~|>\x60]`)
@@ -161,14 +162,6 @@ func threadName(said string) string {
 		return "Thread"
 	}
 	return name
-}
-
-// nothingPosted says of an error before the posting what is certain: nothing was posted.
-func nothingPosted(err error) error {
-	if err == nil || adapter.OutcomeOf(err) != adapter.Unknown {
-		return err
-	}
-	return fmt.Errorf("%w: %w", adapter.ErrUnavailable, err)
 }
 
 // real gives the channel and the id of a message that can be referred to.

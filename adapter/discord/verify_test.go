@@ -8,7 +8,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
-	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -101,14 +100,6 @@ func TestStampEdges(t *testing.T) {
 			require.Equal(t, at >= now-300 && at <= now+300, ok, "now %d stamp %d", now, at)
 		}
 	}
-}
-
-func heap() int64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }
 
 func FuzzVerifier(f *testing.F) {

@@ -100,9 +100,9 @@ type Adapter struct {
 	seal  *sealer
 	names emojiNames
 
-	me      atomic.Pointer[identity] // who the bot is; nil before the first sign-in
-	intake  atomic.Pointer[intake]   // of the Run that goes
-	suspect chan struct{}            // a verb met a token that does not work
+	me     atomic.Pointer[identity] // who the bot is; nil before the first sign-in
+	intake atomic.Pointer[intake]   // of the Run that goes
+	doubt  life.Doubt               // whether the token still works
 
 	users    *lookup.Cache[adapter.User]
 	byName   *lookup.Cache[string] // "@name" and "#name" -> id
@@ -157,9 +157,9 @@ func New(cfg Config) (*Adapter, error) {
 	if err := check(cfg); err != nil {
 		return nil, fmt.Errorf("mattermost: %w", err)
 	}
-	a := &Adapter{cfg: cfg, log: cfg.Logger.With("adapter", cfg.Name), suspect: make(chan struct{}, 1), md: markdown.Mattermost(), names: newEmojiNames()}
+	a := &Adapter{cfg: cfg, log: cfg.Logger.With("adapter", cfg.Name), md: markdown.Mattermost(), names: newEmojiNames()}
 	a.health = health.New(a.log)
-	a.life = life.New("mattermost")
+	a.life, a.doubt = life.New("mattermost"), life.NewDoubt()
 	a.http = newClient(a, cfg.HTTPClient)
 	a.api = a.http.library(cfg.URL, cfg.Token)
 	a.seal = newSealer(cfg)
@@ -296,7 +296,7 @@ func (a *Adapter) Run(ctx context.Context, sink adapter.Sink) error {
 		in := newIntake(ctx, a, sink)
 		a.intake.Store(in)
 		var wg sync.WaitGroup
-		wg.Go(func() { a.watchToken(ctx, end) })
+		wg.Go(func() { a.doubt.Watch(ctx, tokenEvery, a.authTest, fatal, end) })
 		wg.Go(func() { a.keepPlaces(ctx) })
 		err := a.runSocket(ctx, in)
 		end(nil)
@@ -388,28 +388,6 @@ func (a *Adapter) isAdmin(ctx context.Context) error {
 			adapter.ErrForbidden, me.Username, model.SystemAdminRoleId)
 	}
 	return nil
-}
-
-// watchToken asks whether the token works when a verb met one that does not, and now and then, and ends Run if it does not:
-// the websocket of a token that was revoked goes on as if nothing had happened.
-func (a *Adapter) watchToken(ctx context.Context, end func(error)) {
-	t := time.NewTicker(tokenEvery)
-	defer t.Stop()
-	for {
-		select {
-		case <-a.suspect:
-		case <-t.C:
-		case <-ctx.Done():
-			return
-		}
-		if err := a.authTest(ctx); err != nil && fatal(err) && ctx.Err() == nil {
-			end(err)
-			return
-		}
-		if retry.Pause(ctx, 10*time.Second) != nil {
-			return
-		}
-	}
 }
 
 // known signs in where nobody did yet.

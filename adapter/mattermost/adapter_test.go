@@ -1,13 +1,10 @@
 package mattermost_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -17,7 +14,7 @@ import (
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/mattermost"
-	"github.com/starlingbot/starling/internal/canary"
+	"github.com/starlingbot/starling/internal/adapterstage"
 	fake "github.com/starlingbot/starling/internal/mattermostfake"
 )
 
@@ -161,40 +158,13 @@ func TestAwayAtStart(t *testing.T) {
 // TestSlowBot: a bot that hangs in one room holds up neither the connection nor other rooms.
 func TestSlowBot(t *testing.T) {
 	bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
-		e := newEar()
-		free := make(chan struct{})
-		e.Set(func(_ context.Context, ev *adapter.Event) error {
-			if ev.Room.ID == ops {
-				<-free
-			}
-			return nil
+		adapterstage.SlowBot(t, ops, dev, func(e *ear) func() int {
+			a := start(t, f, configFor(f), e.Sink)
+			return func() int { return a.Status().Reconnects }
+		}, func(room, text string) error {
+			_, err := f.Say(alice, room, text)
+			return err
 		})
-		a := start(t, f, configFor(f), e.Sink)
-		for i := range 30 {
-			_, err := f.Say(alice, ops, fmt.Sprint("slow ", i))
-			require.NoError(t, err)
-		}
-		for i := range 30 {
-			wait(7 * time.Second)
-			_, err := f.Say(bob, dev, fmt.Sprint("quick ", i))
-			require.NoError(t, err)
-			synctest.Wait()
-			require.Equal(t, fmt.Sprint("quick ", i), e.Texts()[len(e.Texts())-1])
-		}
-		require.Zero(t, a.Status().Reconnects, "the connection was never stalled")
-		require.Equal(t, 30, a.Status().Waiting)
-		close(free)
-		wait(time.Minute)
-		var slow []string
-		for _, text := range e.Texts() {
-			if strings.HasPrefix(text, "slow") {
-				slow = append(slow, text)
-			}
-		}
-		require.Len(t, slow, 30, "each once")
-		for i, text := range slow {
-			require.Equal(t, fmt.Sprint("slow ", i), text, "in order")
-		}
 	})
 }
 
@@ -275,18 +245,12 @@ func TestSinkFails(t *testing.T) {
 func TestSecrets(t *testing.T) {
 	bubble(t, fake.Options{Token: "cnrymarktoken"}, func(t *testing.T, f *fake.Server) {
 		f.AddCommand("canary", "cnrymarkcommand", fake.CallbackURL)
-		var log bytes.Buffer
-		var mu sync.Mutex
+		log := new(adapterstage.Log)
 		cfg := configFor(f)
 		cfg.Token, cfg.Secrets, cfg.CommandTokens = "cnrymarktoken", []string{"cnrymarkcnrymark"}, []string{"cnrymarkcommand"}
-		cfg.Logger = slog.New(slog.NewTextHandler(canary.Also(canary.Logs, lockedWriter{&mu, &log}), &slog.HandlerOptions{Level: slog.LevelDebug}))
+		cfg.Logger = log.Logger()
 		e := newEar()
 		a := start(t, f, cfg, e.Sink)
-		note := func(err error) {
-			mu.Lock()
-			defer mu.Unlock()
-			fmt.Fprintln(canary.Also(canary.Logs, &log), "returned:", err)
-		}
 		require.NoError(t, f.Invoke(alice, ops, "canary", "api"))
 		synctest.Wait()
 		ev := e.Heard()[0]
@@ -301,23 +265,21 @@ func TestSecrets(t *testing.T) {
 				f.Fail(fake.Fault{Route: route, Kind: k, Status: 500, After: 1})
 			}
 			_, err := a.Send(t.Context(), &adapter.Message{To: to(ops), Text: "x", Origin: ev.Origin, Only: alice})
-			note(err)
+			log.Note(err)
 			_, err = a.User(t.Context(), bob)
-			note(err)
+			log.Note(err)
 			f.Cut()
 			wait(2 * time.Minute)
 		}
 		f.SetDown(true)
 		_, err = a.Send(t.Context(), &adapter.Message{To: to(fake.ID("elsewhere")), Text: "x", Origin: ev.Origin})
-		note(err)
+		log.Note(err)
 		f.Cut()
 		wait(time.Minute)
 		f.SetDown(false)
 		wait(time.Minute)
-		note(fmt.Errorf("%+v %v %#v", a, cfg, cfg))
-		mu.Lock()
-		defer mu.Unlock()
-		require.Greater(t, log.Len(), 2000)
+		log.Note(fmt.Errorf("%+v %v %#v", a, cfg, cfg))
+		require.Greater(t, len(log.String()), 2000)
 		for _, secret := range []string{"cnrymark", "hooks/commands", "hook0000", "trigger0"} {
 			require.NotContains(t, log.String(), secret)
 		}

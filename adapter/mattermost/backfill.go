@@ -70,7 +70,11 @@ func (a *Adapter) catchUp(ctx context.Context, in *intake, lost time.Time, gap i
 		if !lost.IsZero() {                                  // a room that is new since
 			from = min(from, max(lost.UnixMilli()-overlap, 1))
 		}
-		some, err := a.places.load(ctx, c.Id, from, lost.IsZero())
+		some := false
+		err := retry.Few(ctx, fatal, func() (err error) {
+			some, err = a.places.load(ctx, c.Id, from, lost.IsZero())
+			return err
+		})
 		if err != nil {
 			if ctx.Err() == nil {
 				a.health.Gap(Gap{Room: c.Id, From: lost.UTC(), To: begin.UTC(), What: "messages: the position cannot be read: " + err.Error()})
@@ -159,42 +163,41 @@ func (a *Adapter) fillRoom(ctx context.Context, in *intake, room string) error {
 		a.health.Gap(Gap{Room: room, From: time.UnixMilli(begin).UTC(), To: time.UnixMilli(cut).UTC(), What: fmt.Sprintf("messages: there were more than %d", maxFill)})
 	}
 	for _, r := range list {
-		ev := r.ev
-		if ev.Self || in.lanes.Had(ev.ID) {
-			continue
-		}
-		had := known[short(ev.MessageID)] || in.lanes.Had("message/"+ev.MessageID)
-		switch ev.Kind {
-		case adapter.KindMessage:
-			if had {
-				continue
+		at, id := millisOf(r.ev.Order), r.ev.MessageID
+		if a.isNews(in, r, known, begin) {
+			limit, cancel := context.WithTimeout(ctx, hearFor)
+			err := in.hear(limit, r)
+			cancel()
+			if err != nil {
+				a.said.forget(id) // else the next reading takes a change of it for known
+				return fmt.Errorf("from %s on: %w", time.UnixMilli(at).UTC().Format(time.RFC3339), err)
 			}
-			a.said.note(ev.MessageID, ev.Text)
-		case adapter.KindTopic:
-			if had {
-				continue
-			}
-		case adapter.KindEdit: // of what was just read it is known already
-			if a.said.note(ev.MessageID, ev.Text) {
-				continue
-			}
-		case adapter.KindDelete: // what was said and taken back meanwhile is not for anybody
-			if !had && r.created >= begin {
-				continue
-			}
-		}
-		at, id := millisOf(ev.Order), ev.MessageID
-		limit, cancel := context.WithTimeout(ctx, hearFor)
-		err := in.hear(limit, r)
-		cancel()
-		if err != nil {
-			a.said.forget(id) // else the next reading takes a change of it for known
-			return fmt.Errorf("from %s on: %w", time.UnixMilli(at).UTC().Format(time.RFC3339), err)
 		}
 		next = max(next, at)
 	}
 	whole = true
 	return nil
+}
+
+// isNews tells whether what was read of a room since begin is for the bot. known are messages that it took before.
+func (a *Adapter) isNews(in *intake, r *received, known map[string]bool, begin int64) bool {
+	ev := r.ev
+	if ev.Self || in.lanes.Had(ev.ID) {
+		return false
+	}
+	had := known[short(ev.MessageID)] || in.lanes.Had("message/"+ev.MessageID)
+	switch ev.Kind {
+	case adapter.KindMessage:
+		if !had {
+			a.said.note(ev.MessageID, ev.Text)
+		}
+		return !had
+	case adapter.KindEdit: // of what was just read it is known already
+		return !a.said.note(ev.MessageID, ev.Text)
+	case adapter.KindDelete: // what was said and taken back meanwhile is not for anybody
+		return had || r.created < begin
+	}
+	return !had
 }
 
 // History implements [adapter.Historian]: after is an Event.Order. At most 10,000 messages are read, the newest ones, those in

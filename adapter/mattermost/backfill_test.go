@@ -12,6 +12,7 @@ import (
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/mattermost"
+	"github.com/starlingbot/starling/internal/adapterstage"
 	fake "github.com/starlingbot/starling/internal/mattermostfake"
 )
 
@@ -100,19 +101,7 @@ func TestBackfillRestart(t *testing.T) {
 				kept := &shelf{}
 				e := newEar()
 				run := func(test func(a *mattermost.Adapter)) {
-					cfg := configFor(f)
-					cfg.Positions = kept
-					a, err := mattermost.New(cfg)
-					require.NoError(t, err)
-					ctx, cancel := context.WithCancel(t.Context())
-					over := make(chan error, 1)
-					go func() { over <- a.Run(ctx, e.Sink) }()
-					require.NoError(t, f.Await(ctx, f.Connected))
-					wait(time.Second)
-					test(a)
-					cancel()
-					require.NoError(t, <-over)
-					require.NoError(t, a.Close())
+					process(t, f, kept, e.Sink, func(a *mattermost.Adapter) { wait(time.Second); test(a) })
 				}
 				say := func(room, text string) {
 					_, err := f.Say(alice, room, text)
@@ -134,14 +123,24 @@ func TestBackfillRestart(t *testing.T) {
 					run(func(*mattermost.Adapter) {})
 				}
 				require.Len(t, e.Texts(), 4, "nothing comes again")
+				say(ops, "missed while the store was away")
+				wait(time.Hour)
 				kept.Fail(errors.New("the store is away"))
 				run(func(a *mattermost.Adapter) {
-					wait(time.Minute)
+					wait(30 * time.Second)
+					kept.Fail(nil)
+					wait(2 * time.Minute)
+					require.Equal(t, "missed while the store was away", e.Texts()[4])
+					require.Empty(t, a.Status().Gaps)
+				})
+				kept.Fail(errors.New("the store is away"))
+				run(func(a *mattermost.Adapter) {
+					wait(10 * time.Minute)
 					require.NotEmpty(t, a.Status().Gaps)
 					say(ops, "live all the same")
 					wait(time.Second)
 				})
-				require.Equal(t, "live all the same", e.Texts()[4])
+				require.Equal(t, "live all the same", e.Texts()[5])
 				t.Logf("%d writes of positions", kept.Sets())
 				require.Less(t, kept.Sets(), 60)
 			})
@@ -279,19 +278,7 @@ func TestStoppedWhileFilling(t *testing.T) {
 				kept := &shelf{}
 				e := newEar()
 				run := func(test func()) {
-					cfg := configFor(f)
-					cfg.Positions = kept
-					a, err := mattermost.New(cfg)
-					require.NoError(t, err)
-					ctx, cancel := context.WithCancel(t.Context())
-					over := make(chan error, 1)
-					go func() { over <- a.Run(ctx, e.Sink) }()
-					require.NoError(t, f.Await(ctx, f.Connected))
-					wait(time.Second)
-					test()
-					cancel()
-					require.NoError(t, <-over)
-					require.NoError(t, a.Close())
+					process(t, f, kept, e.Sink, func(*mattermost.Adapter) { wait(time.Second); test() })
 				}
 				run(func() { wait(time.Minute) })
 				_, err := f.Say(alice, ops, "missed")
@@ -337,13 +324,9 @@ func TestStoppedBeforeTheRooms(t *testing.T) {
 							a, err = mattermost.New(cfg)
 							require.NoError(t, err)
 						}
-						ctx, cancel := context.WithCancel(t.Context())
-						over := make(chan error, 1)
-						go func() { over <- a.Run(ctx, e.Sink) }()
-						require.NoError(t, f.Await(ctx, f.Connected))
+						stop := adapterstage.Start(t, f, a, e.Sink, true)
 						test()
-						cancel()
-						require.NoError(t, <-over)
+						stop()
 						if !again {
 							require.NoError(t, a.Close())
 							a = nil

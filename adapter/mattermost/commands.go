@@ -13,6 +13,7 @@ import (
 	"github.com/mattermost/mattermost-server/v6/model"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/life"
 )
 
 // RegisterCommands implements [adapter.CommandRegistrar]. Only an administrator can make slash commands ([Register],
@@ -75,7 +76,7 @@ func Register(ctx context.Context, cfg Config, teams []string, callbackURL strin
 		return nil, errors.New("mattermost: register: the callback URL is not an http address: give the one under which the Mattermost server reaches the bot")
 	}
 	cfg.Token = cfg.AdminToken
-	a := &Adapter{cfg: cfg, log: cfg.Logger, suspect: make(chan struct{}, 1)}
+	a := &Adapter{cfg: cfg, log: cfg.Logger, doubt: life.NewDoubt()}
 	a.http = newClient(a, cfg.HTTPClient)
 	a.api = a.http.library(cfg.URL, cfg.AdminToken)
 	if cfg.HTTPClient == nil {

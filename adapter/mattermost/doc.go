@@ -95,7 +95,7 @@
 // left alone every verb is an [adapter.RateLimitError], without a request. Nothing is tried twice by itself.
 //
 // Names of 20,000 users and 10,000 rooms are remembered, for 20 minutes. Up to 8,192 events wait for the bot, 1,024 in one
-// conversation. Of what is over, messages are read again from the history; others are a gap in [Adapter.Health].
+// conversation. Of what is over, messages and their changes are read again from the history; others are a gap in [Adapter.Health].
 //
 // # Raw type
 //
@@ -117,8 +117,8 @@
 // came and went, and changes in rooms where nothing was said are lost then: the log and [Adapter.Health] say so, and where a history
 // could not be read whole.
 //
-// A position never passes a message that the bot has not taken, so a crash loses none; what was taken shortly before may come
-// again, under the same ID.
+// A position never passes a message, an edit or a deletion that the bot has not taken, so that a stop loses none, and a crash no
+// message, nor a change that came over five seconds before it; what was taken shortly before may come again, under the same ID.
 //
 // # Callbacks
 //

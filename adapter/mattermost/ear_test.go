@@ -1,8 +1,6 @@
 package mattermost_test
 
 import (
-	"bytes"
-	"sync"
 	"testing"
 	"time"
 
@@ -26,17 +24,6 @@ func idle(t *testing.T, cfg mattermost.Config) *mattermost.Adapter {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, a.Close()) })
 	return a
-}
-
-type lockedWriter struct {
-	mu *sync.Mutex
-	b  *bytes.Buffer
-}
-
-func (w lockedWriter) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.b.Write(p)
 }
 
 // What the tests of all adapters share.

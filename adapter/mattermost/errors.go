@@ -47,10 +47,7 @@ func (a *Adapter) fail(verb string, resp *model.Response, err error) error {
 		return fmt.Errorf("mattermost: %s: %s", verb, what)
 	}
 	if errors.Is(kind, adapter.ErrAuth) {
-		select {
-		case a.suspect <- struct{}{}:
-		default:
-		}
+		a.doubt.Raise()
 	}
 	if cure != "" {
 		what += ": " + cure

@@ -1,10 +1,8 @@
 package mattermost_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -17,7 +15,7 @@ import (
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/mattermost"
-	"github.com/starlingbot/starling/internal/canary"
+	"github.com/starlingbot/starling/internal/adapterstage"
 	fake "github.com/starlingbot/starling/internal/mattermostfake"
 )
 
@@ -288,10 +286,9 @@ func TestDirectory(t *testing.T) {
 // TestUnknownEvents: what nobody knows is counted and logged at Debug, and costs nothing else.
 func TestUnknownEvents(t *testing.T) {
 	bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
-		var log bytes.Buffer
-		var mu sync.Mutex
+		log := new(adapterstage.Log)
 		cfg := configFor(f)
-		cfg.Logger = slog.New(slog.NewTextHandler(canary.Also(canary.Logs, lockedWriter{&mu, &log}), &slog.HandlerOptions{Level: slog.LevelDebug}))
+		cfg.Logger = log.Logger()
 		e := newEar()
 		a := start(t, f, cfg, e.Sink)
 		for range 3 {
@@ -312,8 +309,6 @@ func TestUnknownEvents(t *testing.T) {
 		require.Equal(t, 1, status.Unknown["reaction_added (malformed)"])
 		require.Zero(t, status.Unknown["typing"])
 		require.Zero(t, status.Reconnects)
-		mu.Lock()
-		defer mu.Unlock()
 		require.Contains(t, log.String(), "level=DEBUG")
 		require.NotContains(t, log.String(), "level=ERROR")
 	})

@@ -2,7 +2,6 @@ package mattermost_test
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"testing"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/mattermost"
+	"github.com/starlingbot/starling/internal/adapterstage"
 	"github.com/starlingbot/starling/internal/canary"
 	fake "github.com/starlingbot/starling/internal/mattermostfake"
 	"github.com/starlingbot/starling/testutil/adaptertest"
@@ -150,14 +150,10 @@ func harness(opt fake.Options, change func(*mattermost.Config)) func(testing.TB)
 			return out
 		}
 		h.Close = func() error {
-			err := f.Close()
 			if client != nil {
 				client.CloseIdleConnections()
 			}
-			if m := f.Mistakes(); len(m) > 0 && err == nil {
-				err = errors.New("mattermostfake saw: " + m[0])
-			}
-			return err
+			return adapterstage.End(f)
 		}
 		return h
 	}
@@ -183,18 +179,25 @@ func start(t *testing.T, f *fake.Server, cfg mattermost.Config, sink adapter.Sin
 	a, err := mattermost.New(cfg)
 	require.NoError(t, err)
 	f.SetCallback(a.HTTPHandler())
-	ctx, cancel := context.WithCancel(t.Context())
-	over := make(chan error, 1)
-	go func() { over <- a.Run(ctx, sink) }()
+	stop := adapterstage.Start(t, f, a, sink, true)
 	t.Cleanup(func() {
-		cancel()
-		require.NoError(t, <-over)
+		stop()
 		require.NoError(t, a.Close())
-		require.NoError(t, f.Close())
 		cfg.HTTPClient.CloseIdleConnections()
 	})
-	limit, stop := context.WithTimeout(t.Context(), time.Minute)
-	defer stop()
-	require.NoError(t, f.Await(limit, f.Connected))
 	return a
+}
+
+// process runs an adapter as a process that starts, does something, and ends.
+func process(t *testing.T, f *fake.Server, kept mattermost.Positions, sink adapter.Sink, live func(a *mattermost.Adapter)) {
+	t.Helper()
+	cfg := configFor(f)
+	cfg.Positions = kept
+	a, err := mattermost.New(cfg)
+	require.NoError(t, err)
+	stop := adapterstage.Start(t, f, a, sink, true)
+	live(a)
+	stop()
+	require.NoError(t, a.Close())
+	cfg.HTTPClient.CloseIdleConnections()
 }

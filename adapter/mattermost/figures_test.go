@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
-	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -20,16 +19,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/adapterstage"
 	fake "github.com/starlingbot/starling/internal/mattermostfake"
 )
-
-func heap() int64 {
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.GC()
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
-}
 
 // quietAdapter is an adapter without a network.
 func quietAdapter(tb testing.TB) *Adapter {
@@ -43,7 +35,7 @@ func quietAdapter(tb testing.TB) *Adapter {
 // TestCacheSize: 10,000 users and 5,000 rooms in less than 25 MiB, and never more than the bound.
 func TestCacheSize(t *testing.T) {
 	a := quietAdapter(t)
-	before := heap()
+	before := adapterstage.Heap()
 	for i := range 10_000 {
 		id := fmt.Sprintf("user%022d", i)
 		a.users.Put(id, adapter.User{Adapter: "mattermost", Tenant: a.cfg.Tenant, ID: id, Name: fmt.Sprintf("some.body.%d", i), Email: fmt.Sprintf("somebody.%d@company.example", i), Kind: adapter.KindMember})
@@ -53,7 +45,7 @@ func TestCacheSize(t *testing.T) {
 		a.rooms.Put(id, room{Room: adapter.Room{ID: id, Name: fmt.Sprintf("project-with-a-long-name-%d", i), Kind: adapter.RoomChannel}})
 		a.places.heard(id, "post000000000000000000000x", 1_700_000_000_000, true)
 	}
-	size := heap() - before
+	size := adapterstage.Heap() - before
 	t.Logf("10,000 users and 5,000 rooms: %.1f MiB", float64(size)/(1<<20))
 	require.LessOrEqual(t, size, int64(25<<20))
 	for i := range 50_000 {

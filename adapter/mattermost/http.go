@@ -74,15 +74,7 @@ func (a *Adapter) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	key := replayKey(cb.replay)
-	first, full := a.once.First(key, time.Now())
-	switch {
-	case full:
-		a.log.Error("too many requests in ten minutes to tell repeated ones")
-		unavailable(w)
-		return
-	case !first:
-		a.log.Debug("a request is refused", "why", "it came before")
-		inbound.Unauthorized(w)
+	if !inbound.First(w, a.log, a.once, key) {
 		return
 	}
 	if !a.deliver(w, r, in, cb, begun) {

@@ -1,11 +1,8 @@
 package mattermost
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +11,7 @@ import (
 	"github.com/starlingbot/starling/internal/retry"
 )
 
-// The bounds of the intake. Of what is over, messages are read again from the history, and the rest is a gap.
+// The bounds of the intake. Of what is over, messages and their changes are read again from the history, and the rest is a gap.
 const (
 	maxWaiting = 8_192 // events between the connection and the sink
 	maxLane    = 1_024 // of them in one conversation
@@ -32,41 +29,28 @@ type intake struct {
 	a     *Adapter
 	ctx   context.Context // of the sink; ends with Run
 	sink  adapter.Sink
-	lanes *lanes.Lanes[adapter.Address, job]
-}
-
-// job is an event on its way, with where it was said.
-type job struct {
-	r             *received
-	room, message string
-	at            int64
-}
-
-func jobOf(r *received) job {
-	return job{r: r, room: r.ev.Room.ID, message: r.ev.MessageID, at: millisOf(r.ev.Order)}
+	lanes *lanes.Lanes[adapter.Address, *received]
 }
 
 func newIntake(ctx context.Context, a *Adapter, sink adapter.Sink) *intake {
 	in := &intake{a: a, ctx: ctx, sink: sink}
-	in.lanes = lanes.New(ctx, lanes.Rules[adapter.Address, job]{
+	in.lanes = lanes.New(ctx, lanes.Rules[adapter.Address, *received]{
 		Waiting: maxWaiting, Lane: maxLane, Busy: errBusy,
-		Key: func(j job) (string, adapter.Address) { return j.r.ev.ID, j.r.ev.Address() },
-		Admit: func(j job, full bool) bool {
-			if !full && j.r.inHistory() {
-				a.places.offered(j.room, j.message, j.at)
+		Key: func(r *received) (string, adapter.Address) { return r.ev.ID, r.ev.Address() },
+		Admit: func(r *received, full bool) bool {
+			if id := r.told(); !full && id != "" {
+				a.places.offered(r.ev.Room.ID, id, r.since)
 			}
 			return true
 		},
-		Refused: func(j job, ended bool) {
+		Refused: func(r *received, ended bool) {
 			if !ended {
-				a.overflow(j.r)
+				a.overflow(r)
 			}
 		},
 		Hand: in.hand,
-		Settled: func(j job, safe bool, err error) error {
-			if j.r.inHistory() {
-				a.places.heard(j.room, j.message, j.at, safe)
-			}
+		Settled: func(r *received, safe bool, err error) error {
+			a.settle(r, safe)
 			if safe {
 				return nil
 			}
@@ -78,20 +62,32 @@ func newIntake(ctx context.Context, a *Adapter, sink adapter.Sink) *intake {
 
 // offer takes an event without blocking. done, if any, is called once, from any goroutine: nil when the event is safe, or was
 // before.
-func (in *intake) offer(r *received, done func(error)) { in.lanes.Offer(jobOf(r), done) }
+func (in *intake) offer(r *received, done func(error)) { in.lanes.Offer(r, done) }
 
 // hear hands an event over and waits for what the sink says.
-func (in *intake) hear(ctx context.Context, r *received) error { return in.lanes.Hear(ctx, jobOf(r)) }
+func (in *intake) hear(ctx context.Context, r *received) error { return in.lanes.Hear(ctx, r) }
 
-// overflow counts an event that found too many waiting. A message is read again from the history; what is in none is a gap.
+// settle notes what became of an event. One that was not taken is read again, if the history of its room has it.
+func (a *Adapter) settle(r *received, safe bool) {
+	id := r.told()
+	if id == "" {
+		return
+	}
+	a.places.heard(r.ev.Room.ID, id, r.since, safe)
+	if !safe && r.ev.Kind == adapter.KindEdit {
+		a.said.forget(r.ev.MessageID) // else the reading takes it for known
+	}
+}
+
+// overflow counts an event that found too many waiting. What a history has is read again from it; the rest is a gap.
 func (a *Adapter) overflow(r *received) {
 	ev := r.ev
 	a.health.Set(func(h *adapter.Status) { h.Busy++ })
-	if r.inHistory() {
-		a.places.heard(ev.Room.ID, ev.MessageID, millisOf(ev.Order), false)
+	if r.told() != "" {
+		a.settle(r, false)
 		return
 	}
-	if !r.until.IsZero() || ev.Backfilled { // who did it is told; what was read is read again
+	if !r.until.IsZero() { // who did it is told
 		return
 	}
 	at := a.now().UTC()
@@ -103,17 +99,29 @@ func (r *received) inHistory() bool {
 	return (r.ev.Kind == adapter.KindMessage || r.ev.Kind == adapter.KindTopic) && !r.placeless
 }
 
+// told gives the id by which the place of its room knows what the history gives again: a message, or by its event a change of one; ""
+// for what is in none.
+func (r *received) told() string {
+	switch {
+	case r.inHistory():
+		return r.ev.MessageID
+	case r.ev.Kind == adapter.KindEdit, r.ev.Kind == adapter.KindDelete:
+		return r.ev.ID
+	}
+	return ""
+}
+
 // hand looks names up and calls the sink until it takes the event: Mattermost does not deliver again. Somebody who waits for the
 // answer is told when the time is over.
-func (in *intake) hand(j job) error {
-	in.a.complete(in.ctx, j.r)
-	kept := j.r.ev
+func (in *intake) hand(r *received) error {
+	in.a.complete(in.ctx, r)
+	kept := r.ev
 	for wait, n := 200*time.Millisecond, 1; ; wait, n = min(2*wait, retry.Max), n+1 {
-		err := in.sink(in.ctx, copyOf(kept)) // what it is given is the sink's
+		err := in.sink(in.ctx, lanes.Copy(kept)) // what it is given is the sink's
 		if err == nil || errors.Is(err, adapter.ErrRejected) || in.ctx.Err() != nil {
 			return err
 		}
-		if !j.r.until.IsZero() && time.Until(j.r.until) < wait {
+		if !r.until.IsZero() && time.Until(r.until) < wait {
 			in.a.log.Warn("the bot did not take a command or a click in time", "event", kept.ID, "error", err)
 			return err
 		}
@@ -124,26 +132,6 @@ func (in *intake) hand(j job) error {
 			return err
 		}
 	}
-}
-
-// copyOf copies an event with all that it points to.
-func copyOf(ev *adapter.Event) *adapter.Event {
-	c := *ev
-	c.Mentions, c.Files, c.Raw = slices.Clone(ev.Mentions), slices.Clone(ev.Files), bytes.Clone(ev.Raw)
-	if ev.Invocation != nil {
-		i := *ev.Invocation
-		i.Options = maps.Clone(i.Options)
-		c.Invocation = &i
-	}
-	if ev.Click != nil {
-		k := *ev.Click
-		c.Click = &k
-	}
-	if ev.Reaction != nil {
-		r := *ev.Reaction
-		c.Reaction = &r
-	}
-	return &c
 }
 
 // complete looks up what an event only names by id. What cannot be looked up in time stays as it is: the event is never dropped

@@ -43,12 +43,12 @@ type place struct {
 	floor    int64            // nothing before it is for the bot: it was said before the bot came
 	recent   []heard          // what was taken in the overlap before top, oldest first
 	open     map[string]int64 // what is on its way to the bot
-	failed   int64            // the oldest message that was not taken; 0: none
+	failed   int64            // the oldest message, or change of one, that was not taken; 0: none
 	failedAt time.Time
 	filling  int64 // failed, while a filling is to bring it
 	frozen   bool  // a gap is being filled: stable stays
 	tookAt   time.Time
-	fresh    bool  // it was stored shortly after a message: another of the same moment may not have come
+	fresh    bool  // the room is read whenever it is loaded: it was stored shortly after a message, so that another of the same moment may not have come, or before something was taken
 	known    bool  // what the store has of it was read
 	first    int64 // the oldest message that came; what is as new as it was said after the bot came
 	dirty    bool
@@ -78,7 +78,7 @@ func (p *places) room(id string) *place {
 	return pl
 }
 
-// offered notes that a message is on its way to the bot.
+// offered notes that a message is on its way to the bot, or by the id of its event a change of one.
 func (p *places) offered(room, id string, at int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -107,7 +107,7 @@ func (pl *place) back(at int64) {
 	}
 }
 
-// heard notes that a message of a room was taken, or was not.
+// heard notes that what was offered was taken, or was not.
 func (p *places) heard(room, id string, at int64, safe bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -125,7 +125,7 @@ func (p *places) heard(room, id string, at int64, safe bool) {
 	pl.advance()
 }
 
-// miss notes a message that was not taken.
+// miss notes what was not taken.
 func (pl *place) miss(at int64) {
 	if pl.failed == 0 {
 		pl.failed, pl.failedAt = at, time.Now()
@@ -296,7 +296,8 @@ func (p *places) from(room string) (begin int64, known map[string]bool, gap int)
 	return pl.begin(), known, p.gap
 }
 
-// filled ends the filling of a room: with whole all that was said before it began was taken; else it is tried again from next on.
+// filled ends the filling of a room: all up to next was taken, and with whole there is nothing after it that was said before the
+// filling began; else it is tried again from next on.
 func (p *places) filled(room string, next int64, whole bool, gap int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -305,7 +306,9 @@ func (p *places) filled(room string, next int64, whole bool, gap int) {
 		return
 	}
 	pl.frozen, pl.filling = false, 0
-	if !whole {
+	if whole {
+		pl.top = max(pl.top, next)
+	} else {
 		pl.miss(max(next, 1))
 	}
 	pl.advance()
@@ -351,8 +354,9 @@ func (p *places) save(ctx context.Context) error {
 	}
 	p.mu.Lock()
 	for room, pl := range p.rooms {
-		if (pl.dirty || pl.fresh) && pl.known && pl.stable > 0 && model.IsValidId(room) {
-			pl.fresh = time.Since(pl.tookAt) < settled
+		fresh := time.Since(pl.tookAt) < settled || len(pl.open) > 0 || pl.failed > 0 || pl.filling > 0 || pl.frozen && pl.fresh
+		if (pl.dirty || pl.fresh != fresh) && pl.known && pl.stable > 0 && model.IsValidId(room) {
+			pl.fresh = fresh
 			changed[room], pl.dirty = pl.value(), false
 		}
 	}

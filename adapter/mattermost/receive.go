@@ -106,6 +106,7 @@ type received struct {
 	until time.Time // not zero: somebody waits for the answer until then, and it does not come again
 
 	created   int64 // when the message was made, in a history
+	since     int64 // a history that is read from then on, in milliseconds, has it
 	placeless bool  // it is no sign of how far its room was heard
 }
 
@@ -145,6 +146,9 @@ type forget struct {
 	everybody  bool
 }
 
+// clockSlack is more than what is taken for the server's clock may be ahead of it.
+const clockSlack = 10 * time.Second
+
 // event decodes an event of the websocket. conn is the connection's id: with the sequence number it names an event for which the
 // server has no other name, and a replay has the same.
 func (d decoder) event(f *frame, conn string, now time.Time) (r *received, stale forget, v verdict) {
@@ -156,6 +160,7 @@ func (d decoder) event(f *frame, conn string, now time.Time) (r *received, stale
 	case "post_deleted":
 		r, v = d.post(f, d.deleted)
 		if r != nil {
+			r.since = now.Add(-clockSlack).UnixMilli() // the post is as it was before
 			if by := f.str("delete_by"); model.IsValidId(by) {
 				r.ev.User = d.account(by)
 			}
@@ -240,7 +245,7 @@ func (d decoder) begin(kind adapter.Kind, id string, at int64, p *wirePost, raw 
 	ev := &adapter.Event{ID: id, Kind: kind, Adapter: d.adapter, Time: time.UnixMilli(at).UTC(), Order: orderOf(at, p.ID), Room: adapter.Room{ID: p.Channel},
 		Thread: p.Root, MessageID: p.ID, Self: p.User == d.me.id && d.me.id != "" && !p.hooked(), Raw: raw}
 	ev.User = d.author(p)
-	return &received{ev: ev}
+	return &received{ev: ev, since: millisOf(ev.Order)}
 }
 
 // author is who wrote a post. What came over a webhook, or as the answer to a slash command, carries the account of whoever made

@@ -3,6 +3,7 @@ package mattermost_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/mattermost"
+	"github.com/starlingbot/starling/internal/adapterstage"
 	fake "github.com/starlingbot/starling/internal/mattermostfake"
 )
 
@@ -86,13 +88,9 @@ func TestEditNextRun(t *testing.T) {
 			return nil
 		})
 		run := func(test func()) {
-			ctx, cancel := context.WithCancel(t.Context())
-			over := make(chan error, 1)
-			go func() { over <- a.Run(ctx, e.Sink) }()
-			require.NoError(t, f.Await(ctx, f.Connected))
+			stop := adapterstage.Start(t, f, a, e.Sink, true)
 			test()
-			cancel()
-			require.NoError(t, <-over)
+			stop()
 		}
 		id := ""
 		run(func() {
@@ -108,5 +106,119 @@ func TestEditNextRun(t *testing.T) {
 		run(func() { wait(time.Minute) })
 		require.EqualValues(t, 1, taken.Load())
 		require.NoError(t, a.Close())
+	})
+}
+
+// TestChangeInFlight: an edit or a deletion that the sink has not taken when the process stops, or dies a while after it came, is not
+// lost, though nothing else is said in its room: neither for the next process, or the one after that if it dies before it has read
+// the room, nor for the next Run of this one.
+func TestChangeInFlight(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []adapter.Kind{adapter.KindEdit, adapter.KindDelete} {
+		for _, end := range []string{"stops", "dies", "dies twice", "runs again"} {
+			t.Run(fmt.Sprint(kind, ", the process ", end), func(t *testing.T) {
+				bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
+					kept := &shelf{}
+					dead := func() *shelf { // what a process leaves that dies now
+						left := &shelf{}
+						for key, value := range kept.Stored() {
+							require.NoError(t, left.Set(t.Context(), key, value))
+						}
+						return left
+					}
+					cfg := configFor(f)
+					cfg.Positions = kept
+					a, err := mattermost.New(cfg)
+					require.NoError(t, err)
+					e := newEar()
+					away, taken := true, 0
+					e.Set(func(ctx context.Context, ev *adapter.Event) error {
+						if ev.Kind == kind && away {
+							<-ctx.Done()
+							return ctx.Err()
+						}
+						if ev.Kind == kind {
+							taken++
+						}
+						return nil
+					})
+					stop := adapterstage.Start(t, f, a, e.Sink, true)
+					wait(time.Minute)
+					id, err := f.Say(alice, ops, "old")
+					require.NoError(t, err)
+					wait(time.Hour)
+					newer, err := f.Say(alice, ops, "newer")
+					require.NoError(t, err)
+					wait(time.Minute)
+					if kind == adapter.KindEdit {
+						require.NoError(t, f.Edit(id, "changed"))
+					} else {
+						require.NoError(t, f.Delete(id))
+					}
+					wait(20 * time.Second)
+					_, err = f.SayIn(bob, ops, newer, "taken meanwhile, in another conversation")
+					require.NoError(t, err)
+					wait(time.Minute)
+					post, _ := f.Get(newer)
+					require.GreaterOrEqual(t, kept.Stored()["position/"+ops][:13], fmt.Sprint(post.CreateAt), "an hour is not read again")
+					died := dead()
+					stop()
+					require.Zero(t, taken)
+					if end != "runs again" {
+						require.NoError(t, a.Close())
+						if end != "stops" {
+							kept = died
+						}
+						cfg.Positions = kept
+						a, err = mattermost.New(cfg)
+						require.NoError(t, err)
+					}
+					if end == "dies twice" {
+						f.Fail(fake.Fault{Route: "GET /channels/{}/posts", Kind: fake.FaultHang})
+						stop = adapterstage.Start(t, f, a, e.Sink, true)
+						wait(10 * time.Second)
+						died = dead()
+						stop()
+						require.NoError(t, a.Close())
+						kept = died
+						cfg.Positions = kept
+						a, err = mattermost.New(cfg)
+						require.NoError(t, err)
+					}
+					away = false
+					for range 2 { // and once is enough
+						stop = adapterstage.Start(t, f, a, e.Sink, true)
+						wait(time.Minute)
+						stop()
+						require.Equal(t, 1, taken)
+					}
+					require.NoError(t, a.Close())
+				})
+			})
+		}
+	}
+}
+
+// TestEditOverBounds: an edit that finds too many waiting is read again from the history, and is no gap.
+func TestEditOverBounds(t *testing.T) {
+	bubble(t, fake.Options{}, func(t *testing.T, f *fake.Server) {
+		e := newEar()
+		a := start(t, f, configFor(f), e.Sink)
+		id, err := f.Say(alice, ops, "old")
+		require.NoError(t, err)
+		wait(time.Minute)
+		free := make(chan struct{})
+		e.Set(func(context.Context, *adapter.Event) error { <-free; return nil })
+		for i := range 1_025 { // one is with the sink
+			require.NoError(t, f.React(bob, id, "+1", i%2 == 0))
+			synctest.Wait()
+		}
+		require.NoError(t, f.Edit(id, "changed"))
+		synctest.Wait()
+		require.Equal(t, 1, a.Status().Busy)
+		close(free)
+		wait(time.Minute)
+		require.Equal(t, []string{"changed"}, edits(e))
+		require.Empty(t, a.Status().Gaps)
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/mattermost/mattermost-server/v6/model"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/apiclient"
 )
 
 // The ids of messages that are no posts.
@@ -53,12 +54,12 @@ func (a *Adapter) Send(ctx context.Context, m *adapter.Message) (adapter.Ref, er
 	}
 	me, err := a.known(ctx)
 	if err != nil {
-		return adapter.Ref{}, nothingPosted(err)
+		return adapter.Ref{}, apiclient.NothingPosted(err)
 	}
 	if m.Only != "" {
 		private, err := a.privateTo(ctx, m.To.Room, m.Only)
 		if err != nil {
-			return adapter.Ref{}, nothingPosted(err)
+			return adapter.Ref{}, apiclient.NothingPosted(err)
 		}
 		if !private {
 			return a.whisper(ctx, m, out)
@@ -66,7 +67,7 @@ func (a *Adapter) Send(ctx context.Context, m *adapter.Message) (adapter.Ref, er
 	}
 	ids, err := a.putAll(ctx, m.To.Room, m.Files)
 	if err != nil {
-		return adapter.Ref{}, nothingPosted(err)
+		return adapter.Ref{}, apiclient.NothingPosted(err)
 	}
 	post := &model.Post{UserId: me.id, ChannelId: m.To.Room, RootId: m.To.Thread, Message: out.text, FileIds: ids, PendingPostId: a.pendingID(me, m)}
 	attachments, props, err := a.attach(m, out, "")
@@ -98,14 +99,6 @@ func (a *Adapter) Send(ctx context.Context, m *adapter.Message) (adapter.Ref, er
 		}
 	}
 	return adapter.Ref{Address: m.To, ID: created.Id}, nil
-}
-
-// nothingPosted says of an error before the posting what is certain: nothing was posted.
-func nothingPosted(err error) error {
-	if adapter.OutcomeOf(err) != adapter.Unknown {
-		return err
-	}
-	return fmt.Errorf("%w: %w", adapter.ErrUnavailable, err)
 }
 
 // whisper shows a message to one user alone.

@@ -324,7 +324,7 @@ func (a *Adapter) take(in *intake, f *frame, conn string) {
 	ev := r.ev
 	switch {
 	case ev.Self && r.inHistory():
-		a.places.heard(ev.Room.ID, ev.MessageID, millisOf(ev.Order), true)
+		a.places.heard(ev.Room.ID, ev.MessageID, r.since, true)
 		a.odd(ignored, f.Event)
 		return
 	case ev.Self && ev.Kind != adapter.KindJoin && ev.Kind != adapter.KindLeave:

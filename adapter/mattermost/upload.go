@@ -82,7 +82,7 @@ func (a *Adapter) put(ctx context.Context, room string, f adapter.File) (string,
 	c := a.with(ctx)
 	session, resp, err := c.CreateUpload(&model.UploadSession{ChannelId: room, Filename: name, FileSize: size})
 	if err != nil {
-		return "", nothingPosted(a.fail("upload a file", resp, err))
+		return "", apiclient.NothingPosted(a.fail("upload a file", resp, err))
 	}
 	if !model.IsValidId(session.Id) {
 		return fail(adapter.ErrUnavailable, "the server gave no id")
@@ -92,7 +92,7 @@ func (a *Adapter) put(ctx context.Context, room string, f adapter.File) (string,
 		return wrong(why)
 	}
 	if err != nil {
-		return "", nothingPosted(a.fail("upload a file", resp, err))
+		return "", apiclient.NothingPosted(a.fail("upload a file", resp, err))
 	}
 	if info == nil || !model.IsValidId(info.Id) {
 		return fail(adapter.ErrUnavailable, "the server did not say that it has all of it")
@@ -120,7 +120,7 @@ func (a *Adapter) Open(ctx context.Context, f adapter.File) (io.ReadCloser, erro
 	if resp.StatusCode != http.StatusOK {
 		_ = resp.Body.Close()
 		err := a.fail("open the file "+f.ID, model.BuildResponse(resp), &model.AppError{})
-		return nil, nothingPosted(err)
+		return nil, apiclient.NothingPosted(err)
 	}
 	return resp.Body, nil
 }

@@ -79,9 +79,9 @@ type Adapter struct {
 	http   *client   // of the library, over web
 	verify *verifier // nil without signing secrets
 
-	me      atomic.Pointer[identity] // who the bot is; nil before the first sign-in
-	intake  atomic.Pointer[intake]   // of the Run that goes
-	suspect chan struct{}            // a verb met a token that does not work
+	me     atomic.Pointer[identity] // who the bot is; nil before the first sign-in
+	intake atomic.Pointer[intake]   // of the Run that goes
+	doubt  life.Doubt               // whether the token still works
 
 	show     renderers
 	users    *lookup.Cache[adapter.User]
@@ -114,6 +114,8 @@ var (
 	_ adapter.Historian        = (*Adapter)(nil)
 	_ adapter.Finder           = (*Adapter)(nil)
 	_ adapter.HTTPHandler      = (*Adapter)(nil)
+	_ adapter.HealthReporter   = (*Adapter)(nil)
+	_ adapter.Checker          = (*Adapter)(nil)
 	_ adapter.Closer           = (*Adapter)(nil)
 	_ adapter.Renderer         = (*Adapter)(nil)
 )
@@ -152,9 +154,9 @@ func New(cfg Config) (*Adapter, error) {
 		return nil, fmt.Errorf("slack: %w", err)
 	}
 
-	a := &Adapter{cfg: cfg, log: cfg.Logger.With("adapter", cfg.Name), suspect: make(chan struct{}, 1)}
+	a := &Adapter{cfg: cfg, log: cfg.Logger.With("adapter", cfg.Name)}
 	a.health = health.New(a.log)
-	a.life = life.New("slack")
+	a.life, a.doubt = life.New("slack"), life.NewDoubt()
 	a.web = apiclient.New(cfg.HTTPClient)
 	a.http = &client{web: a.web}
 	a.api = slackgo.New(cfg.BotToken, slackgo.OptionAPIURL(cfg.APIURL), slackgo.OptionHTTPClient(a.http), slackgo.OptionLog(silent))
@@ -271,7 +273,7 @@ func (a *Adapter) Run(ctx context.Context, sink adapter.Sink) error {
 		}
 		a.intake.Store(in)
 		var wg sync.WaitGroup
-		wg.Go(func() { a.watchToken(ctx, end) })
+		wg.Go(func() { a.doubt.Watch(ctx, 0, a.authTest, fatal, end) })
 		wg.Go(func() { a.keepPlaces(ctx) })
 		var err error
 		if a.cfg.AppToken != "" {
@@ -352,24 +354,6 @@ func (a *Adapter) Check(ctx context.Context) error {
 		errs = append(errs, fmt.Errorf("slack: the clock of this machine is off by %v: set it (NTP); over five minutes HTTP mode refuses all that Slack sends", -skew.Round(time.Second)))
 	}
 	return errors.Join(errs...)
-}
-
-// watchToken asks again whether the token works when a verb met one that does not, and ends Run if it does not.
-func (a *Adapter) watchToken(ctx context.Context, end func(error)) {
-	for {
-		select {
-		case <-a.suspect:
-		case <-ctx.Done():
-			return
-		}
-		if err := a.authTest(ctx); err != nil && fatal(err) && ctx.Err() == nil {
-			end(err)
-			return
-		}
-		if retry.Pause(ctx, 10*time.Second) != nil {
-			return
-		}
-	}
 }
 
 // DefaultScopes are the scopes of the bot token that everything here needs; [Manifest] asks for them.

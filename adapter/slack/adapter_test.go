@@ -1,13 +1,9 @@
 package slack_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"log/slog"
 	"slices"
-	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,7 +12,7 @@ import (
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/slack"
-	"github.com/starlingbot/starling/internal/canary"
+	"github.com/starlingbot/starling/internal/adapterstage"
 	"github.com/starlingbot/starling/internal/slackfake"
 )
 
@@ -233,40 +229,13 @@ func closest(at []time.Time) time.Duration {
 // meanwhile is not handed over twice.
 func TestSlowBot(t *testing.T) {
 	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
-		e := new(ear)
-		free := make(chan struct{})
-		e.Set(func(_ context.Context, ev *adapter.Event) error {
-			if ev.Room.ID == "C1" {
-				<-free
-			}
-			return nil
+		adapterstage.SlowBot(t, "C1", "C2", func(e *ear) func() int {
+			a := start(t, f, configFor(f), e.Sink)
+			return func() int { return a.Status().Reconnects }
+		}, func(room, text string) error {
+			_, err := f.Say("U1", room, text)
+			return err
 		})
-		a := start(t, f, configFor(f), e.Sink)
-		for i := range 30 {
-			_, err := f.Say("U1", "C1", fmt.Sprint("slow ", i))
-			require.NoError(t, err)
-		}
-		for i := range 30 {
-			wait(7 * time.Second)
-			_, err := f.Say("U2", "C2", fmt.Sprint("quick ", i))
-			require.NoError(t, err)
-			synctest.Wait()
-			require.Equal(t, fmt.Sprint("quick ", i), e.Texts()[len(e.Texts())-1])
-		}
-		require.Zero(t, a.Status().Reconnects, "the connection was never stalled")
-		require.Len(t, e.Heard(), 31, "one slow event and the quick ones")
-		close(free)
-		wait(time.Minute)
-		var slow []string
-		for _, text := range e.Texts() {
-			if strings.HasPrefix(text, "slow") {
-				slow = append(slow, text)
-			}
-		}
-		require.Len(t, slow, 30, "each once")
-		for i, text := range slow {
-			require.Equal(t, fmt.Sprint("slow ", i), text, "in order")
-		}
 		wait(10 * time.Minute)
 		require.Zero(t, f.Unacknowledged())
 	})
@@ -300,18 +269,12 @@ func TestBounds(t *testing.T) {
 // TestSecrets: neither logs nor errors show a token, a signing secret or an address that is one.
 func TestSecrets(t *testing.T) {
 	bubble(t, slackfake.Options{BotToken: "xoxb-cnrymark", AppToken: "xapp-cnrymark", SigningSecret: "cnrymark"}, func(t *testing.T, f *slackfake.Server) {
-		var log bytes.Buffer
-		var mu sync.Mutex
+		log := new(adapterstage.Log)
 		cfg := configFor(f)
 		cfg.BotToken, cfg.AppToken, cfg.SigningSecrets = "xoxb-cnrymark", "xapp-cnrymark", []string{"cnrymark"}
-		cfg.Logger = slog.New(slog.NewTextHandler(canary.Also(canary.Logs, lockedWriter{&mu, &log}), &slog.HandlerOptions{Level: slog.LevelDebug}))
+		cfg.Logger = log.Logger()
 		e := new(ear)
 		a := start(t, f, cfg, e.Sink)
-		note := func(err error) {
-			mu.Lock()
-			defer mu.Unlock()
-			fmt.Fprintln(canary.Also(canary.Logs, &log), "returned:", err)
-		}
 		require.NoError(t, f.Invoke("U1", "C1", "deploy", "api"))
 		synctest.Wait()
 		origin := e.Heard()[0].Origin
@@ -322,22 +285,20 @@ func TestSecrets(t *testing.T) {
 				f.Fail(slackfake.Fault{Method: method, Kind: kind, Error: "x:y"})
 			}
 			_, err := a.Send(t.Context(), &adapter.Message{To: adapter.Address{Room: "C1"}, Text: "x", Origin: origin})
-			note(err)
+			log.Note(err)
 			_, err = a.User(t.Context(), "U2")
-			note(err)
+			log.Note(err)
 			wait(time.Minute)
 		}
 		f.SetDown(true)
 		_, err := a.Send(t.Context(), &adapter.Message{To: adapter.Address{Room: "C0"}, Text: "x", Origin: origin})
-		note(err)
+		log.Note(err)
 		f.Cut()
 		wait(time.Minute)
 		f.SetDown(false)
 		wait(time.Minute)
-		note(fmt.Errorf("%+v %v %#v", a, cfg, cfg))
-		mu.Lock()
-		defer mu.Unlock()
-		require.Greater(t, log.Len(), 2000)
+		log.Note(fmt.Errorf("%+v %v %#v", a, cfg, cfg))
+		require.Greater(t, len(log.String()), 2000)
 		for _, secret := range []string{"cnrymark", "ticket", "/response/", "secret0"} {
 			require.NotContains(t, log.String(), secret)
 		}

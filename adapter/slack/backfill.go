@@ -196,9 +196,9 @@ func (a *Adapter) read(ctx context.Context, room, after string, threads []string
 		}
 		return roots
 	}
-	cursor := ""
+	cursor, latest := "", a.latest()
 	for {
-		form := url.Values{"channel": {room}, "limit": {strconv.Itoa(historyPage)}, "inclusive": {"0"}}
+		form := url.Values{"channel": {room}, "limit": {strconv.Itoa(historyPage)}, "inclusive": {"0"}, "latest": {latest}}
 		if oldest != "" {
 			form.Set("oldest", oldest)
 		}
@@ -261,6 +261,11 @@ func (a *Adapter) read(ctx context.Context, room, after string, threads []string
 	})
 	return list, cut, nil
 }
+
+// latest is the end of what is read of a history: a little after now, by Slack's clock. With an end Slack gives the newest first
+// (https://docs.slack.dev/reference/methods/conversations.history). With a beginning alone it has documented to give what is closest to
+// that (slackhq/slack-api-docs, methods/channels.history.md), so that a bound would leave out the newest.
+func (a *Adapter) latest() string { return stampOf(a.now().Add(time.Minute)) }
 
 // withChannel puts the room into a message of a history, which lacks it.
 func withChannel(raw json.RawMessage, room string) json.RawMessage {

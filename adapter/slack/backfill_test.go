@@ -1,9 +1,15 @@
 package slack_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -96,19 +102,7 @@ func TestBackfillRestart(t *testing.T) {
 		kept := &shelf{}
 		e := new(ear)
 		run := func(test func(a *slack.Adapter)) {
-			cfg := configFor(f)
-			cfg.Positions = kept
-			a, err := slack.New(cfg)
-			require.NoError(t, err)
-			ctx, cancel := context.WithCancel(t.Context())
-			over := make(chan error, 1)
-			go func() { over <- a.Run(ctx, e.Sink) }()
-			require.NoError(t, f.Await(ctx, f.Connected))
-			wait(time.Second)
-			test(a)
-			cancel()
-			require.NoError(t, <-over)
-			require.NoError(t, a.Close())
+			process(t, f, kept, e.Sink, func(a *slack.Adapter) { wait(time.Second); test(a) })
 		}
 		_, err := f.Say("U1", "C1", "from before the bot was born")
 		require.NoError(t, err)
@@ -274,19 +268,7 @@ func TestStoppedWhileFilling(t *testing.T) {
 				kept := &shelf{}
 				e := new(ear)
 				run := func(test func()) {
-					cfg := configFor(f)
-					cfg.Positions = kept
-					a, err := slack.New(cfg)
-					require.NoError(t, err)
-					ctx, cancel := context.WithCancel(t.Context())
-					over := make(chan error, 1)
-					go func() { over <- a.Run(ctx, e.Sink) }()
-					require.NoError(t, f.Await(ctx, f.Connected))
-					wait(time.Second)
-					test()
-					cancel()
-					require.NoError(t, <-over)
-					require.NoError(t, a.Close())
+					process(t, f, kept, e.Sink, func(*slack.Adapter) { wait(time.Second); test() })
 				}
 				run(func() { wait(time.Minute) })
 				_, err := f.Say("U1", "C1", "missed")
@@ -305,3 +287,71 @@ func TestStoppedWhileFilling(t *testing.T) {
 		})
 	}
 }
+
+// TestHistoryEnds: what reads a history back to a time names its end too. Without it Slack may give first what is closest to the
+// beginning, so that the newest would be left out where there is much.
+func TestHistoryEnds(t *testing.T) {
+	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
+		cfg := configFor(f)
+		var mu sync.Mutex
+		var ends []string // of the requests that name a beginning
+		way := cfg.HTTPClient.Transport
+		cfg.HTTPClient.Transport = via(func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.URL.Path, "/conversations.history") {
+				body, err := io.ReadAll(r.Body)
+				if err != nil {
+					return nil, err
+				}
+				r.Body = io.NopCloser(bytes.NewReader(body))
+				if form, err := url.ParseQuery(string(body)); err == nil && form.Has("oldest") {
+					mu.Lock()
+					defer mu.Unlock()
+					ends = append(ends, form.Get("latest"))
+				}
+			}
+			return way.RoundTrip(r)
+		})
+		asked := func() int {
+			mu.Lock()
+			defer mu.Unlock()
+			n := len(ends)
+			for _, end := range ends {
+				at, err := strconv.ParseFloat(end, 64)
+				require.NoError(t, err)
+				require.Greater(t, at, float64(time.Now().Add(-3*time.Minute).Unix()), "what is said now is not left out either")
+			}
+			ends = nil
+			return n
+		}
+		e := new(ear)
+		a := start(t, f, cfg, e.Sink)
+		said, err := f.Say("U1", "C1", "before")
+		require.NoError(t, err)
+		wait(time.Minute)
+		f.SetDown(true)
+		f.Cut()
+		for i := range 250 {
+			_, err := f.Say("U1", "C1", fmt.Sprint("missed ", i))
+			require.NoError(t, err)
+		}
+		wait(10 * time.Minute)
+		f.SetDown(false)
+		wait(3 * time.Minute)
+		require.Len(t, e.Heard(), 251)
+		require.GreaterOrEqual(t, asked(), 2, "both pages")
+		for _, err := range a.History(t.Context(), "C1", said) {
+			require.NoError(t, err)
+		}
+		require.Positive(t, asked())
+		_, found, err := a.Find(t.Context(), &adapter.Message{To: to("C1"), Text: "x", Key: "k"})
+		require.NoError(t, err)
+		require.False(t, found)
+		require.Positive(t, asked())
+	})
+}
+
+// via is a way of requests.
+type via func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements [http.RoundTripper].
+func (v via) RoundTrip(r *http.Request) (*http.Response, error) { return v(r) }

@@ -41,7 +41,7 @@
 //	forms                                   KindInvocation with Invocation.Form; those of [Adapter.OpenForm]
 //	user_change, channel_rename, ...        make the names that are remembered be asked for again
 //
-// Others are acknowledged, counted in [Adapter.Health] and logged at Debug. A change of a message that leaves its text (a
+// Others are acknowledged, counted in [Adapter.Status] and logged at Debug. A change of a message that leaves its text (a
 // preview came) is none. A deletion has no User: Slack does not say who did it. A reaction does not say its thread.
 //
 // Event.ID of what was said is made of room and stamp, and is the same live, delivered again, and from a history. Event.Order

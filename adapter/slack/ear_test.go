@@ -1,8 +1,6 @@
 package slack_test
 
 import (
-	"bytes"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,17 +11,6 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-type lockedWriter struct {
-	mu *sync.Mutex
-	b  *bytes.Buffer
-}
-
-func (w lockedWriter) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.b.Write(p)
-}
 
 // What the tests of all adapters share.
 type (

@@ -20,10 +20,7 @@ func (a *Adapter) fail(verb string, err error) error {
 	}
 	wrap := func(kind error, text string) error {
 		if errors.Is(kind, adapter.ErrAuth) {
-			select {
-			case a.suspect <- struct{}{}:
-			default:
-			}
+			a.doubt.Raise()
 		}
 		if text == "" {
 			return fmt.Errorf("slack: %s: %w", verb, kind)

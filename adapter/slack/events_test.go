@@ -1,10 +1,8 @@
 package slack_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -14,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/starlingbot/starling/adapter"
-	"github.com/starlingbot/starling/internal/canary"
+	"github.com/starlingbot/starling/internal/adapterstage"
 	"github.com/starlingbot/starling/internal/slackfake"
 )
 
@@ -199,10 +197,9 @@ func TestDirectory(t *testing.T) {
 // TestUnknownEvents: what nobody knows is acknowledged, counted and logged at Debug.
 func TestUnknownEvents(t *testing.T) {
 	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
-		var log bytes.Buffer
-		var mu sync.Mutex
+		log := new(adapterstage.Log)
 		cfg := configFor(f)
-		cfg.Logger = slog.New(slog.NewTextHandler(canary.Also(canary.Logs, lockedWriter{&mu, &log}), &slog.HandlerOptions{Level: slog.LevelDebug}))
+		cfg.Logger = log.Logger()
 		e := new(ear)
 		a := start(t, f, cfg, e.Sink)
 		for range 3 {
@@ -214,8 +211,6 @@ func TestUnknownEvents(t *testing.T) {
 		require.Zero(t, f.Unacknowledged())
 		require.Equal(t, map[string]int{"from_tomorrow": 3, "message (malformed)": 1}, a.Status().Unknown)
 		require.Equal(t, []string{"readable"}, e.Texts(), "a field that is not used may be broken")
-		mu.Lock()
-		defer mu.Unlock()
 		require.Contains(t, log.String(), "level=DEBUG")
 		require.NotContains(t, log.String(), "level=ERROR")
 	})
@@ -226,8 +221,13 @@ func TestInteractionsAgain(t *testing.T) {
 	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
 		e := new(ear)
 		fails := 2
+		var mu sync.Mutex
+		var commands []string
 		e.Set(func(_ context.Context, ev *adapter.Event) error {
-			ev.Text = "the event is the sink's"
+			mu.Lock()
+			defer mu.Unlock()
+			commands = append(commands, ev.Invocation.Command)
+			ev.Invocation.Command = "the event is the sink's"
 			if fails--; fails >= 0 {
 				return errors.New("the store is away")
 			}
@@ -236,9 +236,31 @@ func TestInteractionsAgain(t *testing.T) {
 		start(t, f, configFor(f), e.Sink)
 		require.NoError(t, f.Invoke("U1", "C1", "deploy", "api"))
 		wait(3 * time.Second)
-		require.Len(t, e.Heard(), 3)
+		mu.Lock()
+		defer mu.Unlock()
+		require.Equal(t, []string{"deploy", "deploy", "deploy"}, commands)
 		require.Equal(t, e.Heard()[0].ID, e.Heard()[2].ID)
 		require.Zero(t, f.Unacknowledged())
 		require.Empty(t, f.Lost())
+	})
+}
+
+// TestInteractionGivenUp: one that the bot does not take is lost, and the log does not say otherwise.
+func TestInteractionGivenUp(t *testing.T) {
+	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
+		log := new(adapterstage.Log)
+		cfg := configFor(f)
+		cfg.Logger = log.Logger()
+		e := new(ear)
+		e.Set(func(context.Context, *adapter.Event) error { return errors.New("the store is away") })
+		start(t, f, cfg, e.Sink)
+		require.NoError(t, f.Invoke("U1", "C1", "deploy", "api"))
+		wait(time.Minute)
+		require.Contains(t, log.String(), "slack shows its user an error")
+		require.NotContains(t, log.String(), "delivers it again")
+		_, err := f.Say("U1", "C1", "hello")
+		require.NoError(t, err)
+		wait(time.Second)
+		require.Contains(t, log.String(), "delivers it again")
 	})
 }

@@ -2,7 +2,6 @@ package slack_test
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"testing"
 	"time"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/slack"
+	"github.com/starlingbot/starling/internal/adapterstage"
 	"github.com/starlingbot/starling/internal/canary"
 	"github.com/starlingbot/starling/internal/slackfake"
 	"github.com/starlingbot/starling/testutil/adaptertest"
@@ -134,14 +134,10 @@ func harness(testing.TB) adaptertest.Harness {
 		return out
 	}
 	h.Close = func() error {
-		err := f.Close()
 		if client != nil {
 			client.CloseIdleConnections()
 		}
-		if m := f.Mistakes(); len(m) > 0 && err == nil {
-			err = errors.New("slackfake saw: " + m[0])
-		}
-		return err
+		return adapterstage.End(f)
 	}
 	return h
 }
@@ -156,20 +152,25 @@ func start(t *testing.T, f *slackfake.Server, cfg slack.Config, sink adapter.Sin
 	t.Helper()
 	a, err := slack.New(cfg)
 	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	over := make(chan error, 1)
-	go func() { over <- a.Run(ctx, sink) }()
+	stop := adapterstage.Start(t, f, a, sink, cfg.AppToken != "")
 	t.Cleanup(func() {
-		cancel()
-		require.NoError(t, <-over)
+		stop()
 		require.NoError(t, a.Close())
-		require.NoError(t, f.Close())
 		cfg.HTTPClient.CloseIdleConnections()
 	})
-	if cfg.AppToken != "" {
-		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
-		defer stop()
-		require.NoError(t, f.Await(ctx, f.Connected))
-	}
 	return a
+}
+
+// process runs an adapter as a process that starts, does something, and ends.
+func process(t *testing.T, f *slackfake.Server, kept slack.Positions, sink adapter.Sink, live func(a *slack.Adapter)) {
+	t.Helper()
+	cfg := configFor(f)
+	cfg.Positions = kept
+	a, err := slack.New(cfg)
+	require.NoError(t, err)
+	stop := adapterstage.Start(t, f, a, sink, true)
+	live(a)
+	stop()
+	require.NoError(t, a.Close())
+	cfg.HTTPClient.CloseIdleConnections()
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/adapterstage"
 )
 
 // quietAdapter is an adapter without a network whose caches know everybody.
@@ -30,7 +31,7 @@ func quietAdapter(tb testing.TB) *Adapter {
 // TestCacheSize: 10,000 users and 5,000 rooms in less than 25 MiB, and never more than the bound.
 func TestCacheSize(t *testing.T) {
 	a := quietAdapter(t)
-	before := heap()
+	before := adapterstage.Heap()
 	for i := range 10_000 {
 		id := fmt.Sprintf("U%010d", i)
 		a.users.Put(id, adapter.User{Adapter: "slack", Tenant: a.me.Load().team, ID: id, Name: fmt.Sprintf("Some Body the %d", i), Email: fmt.Sprintf("somebody.%d@company.example", i), Kind: adapter.KindMember})
@@ -40,7 +41,7 @@ func TestCacheSize(t *testing.T) {
 		a.rooms.Put(id, adapter.Room{ID: id, Name: fmt.Sprintf("project-with-a-long-name-%d", i), Kind: adapter.RoomChannel})
 		a.places.heard(id, "1700000000.000100", "1600000000.000100", true, false)
 	}
-	size := heap() - before
+	size := adapterstage.Heap() - before
 	t.Logf("10,000 users and 5,000 rooms: %.1f MiB", float64(size)/(1<<20))
 	require.LessOrEqual(t, size, int64(25<<20))
 	for i := range 50_000 {
@@ -65,11 +66,10 @@ func BenchmarkSocketToSink(b *testing.B) {
 	a.users.Put("U1", adapter.User{Adapter: "slack", Tenant: "T01", ID: "U1", Name: "Ann", Kind: adapter.KindMember})
 	a.rooms.Put("C1", adapter.Room{ID: "C1", Name: "ops", Kind: adapter.RoomChannel})
 	ctx, cancel := context.WithCancel(b.Context())
-	took := make(chan struct{}, 1)
 	in := newIntake(ctx, a, func(context.Context, *adapter.Event) error { return nil })
 	a.places.allLoaded()
 	acked := 0
-	s := &socket{a: a, in: in, ctx: ctx, reply: func(string) { acked++; took <- struct{}{} }}
+	s := &socket{a: a, in: in, ctx: ctx, acks: make(chan string, 1)}
 	const batch = 4096
 	frames := make([]socketmode.Event, batch)
 	var compact bytes.Buffer
@@ -95,7 +95,8 @@ func BenchmarkSocketToSink(b *testing.B) {
 			b.StartTimer()
 		}
 		_ = s.handle(ctx, frames[n%batch])
-		<-took
+		<-s.acks
+		acked++
 		n++
 	}
 	b.StopTimer()

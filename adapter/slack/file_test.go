@@ -1,15 +1,11 @@
 package slack_test
 
 import (
-	"context"
-	"fmt"
-	"io"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/adapterstage"
 	"github.com/starlingbot/starling/internal/slackfake"
 )
 
@@ -17,53 +13,12 @@ import (
 // yet, and may be tried again.
 func TestFileHoldsNobody(t *testing.T) {
 	t.Parallel()
-	for name, open := range map[string]func(ctx context.Context, over <-chan struct{}) (io.ReadCloser, error){
-		"open": func(_ context.Context, over <-chan struct{}) (io.ReadCloser, error) {
-			<-over
-			return nil, io.ErrUnexpectedEOF
-		},
-		"open, with its context": func(ctx context.Context, _ <-chan struct{}) (io.ReadCloser, error) {
-			<-ctx.Done()
-			return nil, ctx.Err()
-		},
-		"read": func(_ context.Context, over <-chan struct{}) (io.ReadCloser, error) {
-			return io.NopCloser(slowly(func() error { <-over; return io.EOF })), nil
-		},
-		"read, with its context": func(ctx context.Context, _ <-chan struct{}) (io.ReadCloser, error) {
-			return io.NopCloser(slowly(func() error { <-ctx.Done(); return ctx.Err() })), nil
-		},
-	} {
-		for _, size := range []int64{0, 100} {
-			t.Run(fmt.Sprint(name, ", size ", size), func(t *testing.T) {
-				bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
-					a := idle(t, f, configFor(f))
-					over := make(chan struct{})
-					defer close(over)
-					file := adapter.File{Name: "a.txt", Size: size, Open: func(ctx context.Context) (io.ReadCloser, error) { return open(ctx, over) }}
-					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-					defer cancel()
-					done := make(chan error, 1)
-					go func() {
-						_, err := a.Upload(ctx, to("C1"), file)
-						done <- err
-					}()
-					select {
-					case err := <-done:
-						require.Equal(t, adapter.NotYet, adapter.OutcomeOf(err), "%v", err)
-					case <-time.After(2 * time.Minute):
-						t.Error("the message is held up")
-					}
-					require.Empty(t, f.Posts())
-				})
+	for _, file := range adapterstage.SlowFiles() {
+		t.Run(file.Name, func(t *testing.T) {
+			bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
+				file.HoldsNobody(t, idle(t, f, configFor(f)), to("C1"))
+				require.Empty(t, f.Posts())
 			})
-		}
+		})
 	}
-}
-
-// slowly is a file that is waited for.
-type slowly func() error
-
-// Read implements [io.Reader].
-func (s slowly) Read([]byte) (int, error) {
-	return 0, s()
 }

@@ -38,15 +38,7 @@ func (a *Adapter) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		inbound.Unauthorized(w)
 		return
 	}
-	first, full := a.verify.replays.First(sig, now)
-	switch {
-	case full:
-		a.log.Error("too many requests in ten minutes to tell repeated ones")
-		http.Error(w, "busy", http.StatusServiceUnavailable)
-		return
-	case !first:
-		a.log.Debug("a request is refused: it came before")
-		inbound.Unauthorized(w)
+	if !inbound.First(w, a.log, a.verify.replays, sig) {
 		return
 	}
 	if !a.receive(w, r, body) {

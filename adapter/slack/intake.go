@@ -2,9 +2,7 @@ package slack
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -75,7 +73,11 @@ func (in *intake) settled(j job, safe bool, err error) error {
 		return nil
 	}
 	if in.ctx.Err() == nil {
-		in.a.log.Warn("the bot did not take an event; slack delivers it again", "event", j.id, "error", err)
+		what := "the bot did not take an event; slack delivers it again"
+		if j.r.once {
+			what = "the bot did not take a command, a click or a form in time; slack shows its user an error"
+		}
+		in.a.log.Warn(what, "event", j.id, "error", err)
 	}
 	return err
 }
@@ -86,23 +88,14 @@ func (in *intake) hand(j job) error {
 	if !j.r.once {
 		return in.sink(in.ctx, j.r.ev)
 	}
-	keep, err := json.Marshal(j.r.ev)
-	if err != nil {
-		return fmt.Errorf("%w: %w", adapter.ErrRejected, err)
-	}
 	for wait := 200 * time.Millisecond; ; wait *= 2 {
-		err := in.sink(in.ctx, j.r.ev)
+		err := in.sink(in.ctx, lanes.Copy(j.r.ev)) // what it is given is the sink's
 		if err == nil || errors.Is(err, adapter.ErrRejected) || in.ctx.Err() != nil || time.Since(j.at)+wait > answerIn {
 			return err
 		}
 		if retry.Pause(in.ctx, wait) != nil {
 			return err
 		}
-		var again adapter.Event // the one before belongs to the sink
-		if json.Unmarshal(keep, &again) != nil {
-			return err
-		}
-		j.r.ev = &again
 	}
 }
 

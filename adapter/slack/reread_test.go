@@ -18,24 +18,6 @@ import (
 	"github.com/starlingbot/starling/internal/slackfake"
 )
 
-// process runs an adapter as a process that starts, does something, and ends.
-func process(t *testing.T, f *slackfake.Server, kept *shelf, sink adapter.Sink, live func()) {
-	t.Helper()
-	cfg := configFor(f)
-	cfg.Positions = kept
-	a, err := slack.New(cfg)
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	over := make(chan error, 1)
-	go func() { over <- a.Run(ctx, sink) }()
-	require.NoError(t, f.Await(ctx, f.Connected))
-	live()
-	cancel()
-	require.NoError(t, <-over)
-	require.NoError(t, a.Close())
-	cfg.HTTPClient.CloseIdleConnections()
-}
-
 // TestNotTakenAnywhere: what the bot did not take while Slack tried is read again: in a room that was never heard before, in a
 // thread that was never heard before and whose root is old, and both after a restart too.
 func TestNotTakenAnywhere(t *testing.T) {
@@ -60,7 +42,7 @@ func TestNotTakenAnywhere(t *testing.T) {
 				root, err := f.Say("U1", "C1", "an old root")
 				require.NoError(t, err)
 				wait(time.Hour)
-				run := func(test func()) { process(t, f, kept, e.Sink, test) }
+				run := func(test func()) { process(t, f, kept, e.Sink, func(*slack.Adapter) { test() }) }
 				outage := func() {
 					wait(time.Minute)
 					_, err := f.Say("U1", "C1", "before")
@@ -115,7 +97,7 @@ func TestNotTakenWhileFilling(t *testing.T) {
 			taken[ev.ID] = ev.Text // a new process may hand over again what the bot knows by its id
 			return nil
 		})
-		process(t, f, kept, e.Sink, func() {
+		process(t, f, kept, e.Sink, func(*slack.Adapter) {
 			wait(time.Minute)
 			var err error
 			root, err = f.Say("U1", "C1", "before")
@@ -125,7 +107,7 @@ func TestNotTakenWhileFilling(t *testing.T) {
 		_, err := f.Say("U1", "C1", "missed")
 		require.NoError(t, err)
 		wait(10 * time.Minute)
-		process(t, f, kept, e.Sink, func() {
+		process(t, f, kept, e.Sink, func(*slack.Adapter) {
 			wait(10 * time.Second)
 			require.EqualValues(t, 1, phase.Load())
 			_, err := f.SayRaw("U1", "C1", root, "unlucky") // another conversation: it does not wait for the first
@@ -139,7 +121,7 @@ func TestNotTakenWhileFilling(t *testing.T) {
 		})
 		phase.Store(3)
 		wait(10 * time.Minute) // slack has given up
-		process(t, f, kept, e.Sink, func() { wait(5 * time.Minute) })
+		process(t, f, kept, e.Sink, func(*slack.Adapter) { wait(5 * time.Minute) })
 		require.ElementsMatch(t, []string{"before", "missed", "unlucky", "newer"}, slices.Collect(maps.Values(taken)))
 	})
 }

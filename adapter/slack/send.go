@@ -58,10 +58,9 @@ func (a *Adapter) Send(ctx context.Context, m *adapter.Message) (adapter.Ref, er
 	}
 	if err = a.fail("send", err); err != nil {
 		a.pace.Refused(m.To.Room, err)
-		if id, ok := a.respond(ctx, m, err); ok {
-			return adapter.Ref{Address: m.To, ID: id}, nil
+		if id, err = a.respond(ctx, m, err); err != nil {
+			return adapter.Ref{}, err
 		}
-		return adapter.Ref{}, err
 	}
 	return adapter.Ref{Address: m.To, ID: id}, nil
 }
@@ -165,28 +164,34 @@ func nativeBlocks(raw json.RawMessage) []slackgo.Block {
 	return blocks
 }
 
-// respond answers a command or a click where the bot is not in the room, over the address that Slack gave with it.
-func (a *Adapter) respond(ctx context.Context, m *adapter.Message, why error) (string, bool) {
+// respond answers a command or a click where the bot is not in the room, over the address that Slack gave with it. It gives why, the
+// error of the ordinary way, where there is no such address, or Slack refuses the answer there too; and its own where the answer may
+// be sent again.
+func (a *Adapter) respond(ctx context.Context, m *adapter.Message, why error) (string, error) {
 	if m.Origin == "" || len(m.Files) > 0 || adapter.OutcomeOf(why) != adapter.Refused {
-		return "", false
+		return "", why
 	}
 	var o origin
 	if json.Unmarshal([]byte(m.Origin), &o) != nil || !a.mayRespond(o.URL) || a.now().Unix()-o.Got > 29*60 {
-		return "", false
+		return "", why
 	}
 	kind := slackgo.ResponseTypeInChannel
 	if m.Only != "" {
 		if m.Only != o.User { // it would be shown to somebody else
-			return "", false
+			return "", why
 		}
 		kind = slackgo.ResponseTypeEphemeral
 	}
 	opts := append(options(m), slackgo.MsgOptionResponseURL(o.URL, kind))
-	if _, _, err := a.api.PostMessageContext(ctx, m.To.Room, opts...); err != nil {
-		a.log.Debug("an answer over the response_url failed", "error", a.fail("respond", err))
-		return "", false
+	_, _, err := a.api.PostMessageContext(ctx, m.To.Room, opts...)
+	if err = a.fail("send over the response_url", err); err == nil {
+		return responsePrefix + stampOf(a.now()), nil
 	}
-	return responsePrefix + stampOf(a.now()), true
+	if adapter.OutcomeOf(err) == adapter.NotYet {
+		return "", err
+	}
+	a.log.Debug("an answer over the response_url failed", "error", err)
+	return "", why
 }
 
 // mayRespond tells whether an address is Slack's: what is stored with an event is not trusted further than that.
@@ -305,6 +310,8 @@ func (a *Adapter) Find(ctx context.Context, m *adapter.Message) (adapter.Ref, bo
 	if m.To.Thread != "" {
 		method = "conversations.replies"
 		form.Set("ts", m.To.Thread)
+	} else {
+		form.Set("latest", a.latest())
 	}
 	for range findPages {
 		page, err := a.messages(ctx, method, form)

@@ -6,7 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
+	"net/http"
+	"path"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/adapter/slack"
+	"github.com/starlingbot/starling/internal/adapterstage"
 	"github.com/starlingbot/starling/internal/slackfake"
 )
 
@@ -166,82 +168,26 @@ func TestRetryAfter(t *testing.T) {
 // TestPlatformErrors is R3: 2,000 messages in 40 rooms while 30 % of the calls fail, sent as the bot's outbox does.
 func TestPlatformErrors(t *testing.T) {
 	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
-		const rooms, each = 40, 50
-		for i := range rooms {
-			f.AddRoom(slackfake.Room{ID: fmt.Sprintf("CX%02d", i), Name: fmt.Sprint("x", i)})
+		storm := adapterstage.Faulty{Each: 50, Posts: func() []string {
+			var out []string
+			for _, m := range f.Posts() {
+				out = append(out, m.Text)
+			}
+			return out
+		}}
+		for i := range 40 {
+			room := fmt.Sprintf("CX%02d", i)
+			f.AddRoom(slackfake.Room{ID: room, Name: fmt.Sprint("x", i)})
+			storm.Rooms = append(storm.Rooms, room)
 		}
-		a := idle(t, f, configFor(f))
-		rnd := rand.New(rand.NewPCG(1, 2))
-		faults := 0
-		kinds := []slackfake.Fault{
+		for _, fault := range []slackfake.Fault{
 			{Kind: slackfake.FaultLimit, After: 2}, {Kind: slackfake.FaultLimitBare}, {Kind: slackfake.FaultStatus, Status: 500}, {Kind: slackfake.FaultStatusLate, Status: 502},
 			{Kind: slackfake.FaultHTML}, {Kind: slackfake.FaultTruncated}, {Kind: slackfake.FaultLost}, {Kind: slackfake.FaultRefused}, {Kind: slackfake.FaultError, Error: "internal_error"},
+		} {
+			fault.Method = "chat.postMessage"
+			storm.Ways = append(storm.Ways, func() { f.Fail(fault) })
 		}
-		var mu sync.Mutex
-		unknown := 0
-		var wg sync.WaitGroup
-		for i := range rooms {
-			wg.Go(func() {
-				room := fmt.Sprintf("CX%02d", i)
-				for n := range each {
-					mu.Lock()
-					if rnd.IntN(100) < 30 {
-						fault := kinds[rnd.IntN(len(kinds))]
-						fault.Method = "chat.postMessage"
-						f.Fail(fault)
-						faults++
-					}
-					mu.Unlock()
-					m := &adapter.Message{To: to(room), Text: fmt.Sprintf("%s message %d.", room, n), Key: fmt.Sprint(room, "/", n)}
-					for doubt := false; ; {
-						if doubt {
-							if _, found, err := a.Find(t.Context(), m); err != nil {
-								t.Error(err)
-								return
-							} else if found {
-								break
-							}
-						}
-						_, err := a.Send(t.Context(), m)
-						if err == nil {
-							break
-						}
-						var limit *adapter.RateLimitError
-						switch {
-						case errors.As(err, &limit):
-							wait(max(limit.RetryAfter, 100*time.Millisecond))
-						case adapter.OutcomeOf(err) == adapter.NotYet:
-							wait(250 * time.Millisecond)
-						case adapter.OutcomeOf(err) == adapter.Unknown:
-							doubt = true
-							mu.Lock()
-							unknown++
-							mu.Unlock()
-							wait(250 * time.Millisecond)
-						default:
-							t.Error(err)
-							return
-						}
-					}
-				}
-			})
-		}
-		wg.Wait()
-		count := map[string]int{}
-		for _, m := range f.Posts() {
-			count[m.Text]++
-		}
-		lost, twice := rooms*each-len(count), 0
-		for _, n := range count {
-			if n > 1 {
-				twice++
-			}
-		}
-		t.Logf(`{"run":"R3","offered":%d,"faults":%d,"unknown_outcomes":%d,"lost":%d,"twice":%d,"refused_by_room_limit":%d}`, rooms*each, faults, unknown, lost, twice, f.Limited())
-		require.Greater(t, faults, rooms*each/4)
-		require.Greater(t, unknown, 100)
-		require.Zero(t, lost)
-		require.Zero(t, twice)
+		storm.Send(t, idle(t, f, configFor(f)))
 		require.Zero(t, f.Limited())
 	})
 }
@@ -291,6 +237,47 @@ func TestAnswerFromOutside(t *testing.T) {
 		_, err = a.Send(t.Context(), &adapter.Message{To: ev.Address(), Text: "late", Origin: ev.Origin})
 		require.ErrorIs(t, err, adapter.ErrForbidden)
 		require.Empty(t, f.Find("forged"))
+	})
+}
+
+// TestAnswerFromOutsideLater: an answer that Slack's response_url does not take now is not given up: it may be sent again.
+func TestAnswerFromOutsideLater(t *testing.T) {
+	bubble(t, slackfake.Options{}, func(t *testing.T, f *slackfake.Server) {
+		f.AddRoom(slackfake.Room{ID: "C9", Name: "elsewhere", Members: []string{"U1", "U2"}, Outside: true})
+		e := new(ear)
+		cfg := configFor(f)
+		limited := false
+		way := cfg.HTTPClient.Transport
+		cfg.HTTPClient.Transport = via(func(r *http.Request) (*http.Response, error) {
+			if limited && strings.HasPrefix(r.URL.Path, "/response/") {
+				return &http.Response{StatusCode: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"7"}}, Body: http.NoBody, Request: r}, nil
+			}
+			return way.RoundTrip(r)
+		})
+		a := start(t, f, cfg, e.Sink)
+		require.NoError(t, f.Invoke("U1", "C9", "deploy", "api"))
+		ev := e.Last(t, 0)
+		m := &adapter.Message{To: ev.Address(), Text: "done", Origin: ev.Origin}
+		var o struct {
+			URL string `json:"u"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(ev.Origin), &o))
+		f.Fail(slackfake.Fault{Method: path.Base(o.URL), Kind: slackfake.FaultRefused})
+		_, err := a.Send(t.Context(), m)
+		require.ErrorIs(t, err, adapter.ErrUnavailable)
+		require.Equal(t, adapter.NotYet, adapter.OutcomeOf(err))
+		require.NotContains(t, err.Error(), path.Base(o.URL))
+		limited = true
+		_, err = a.Send(t.Context(), m)
+		var limit *adapter.RateLimitError
+		require.ErrorAs(t, err, &limit)
+		require.Equal(t, 7*time.Second, limit.RetryAfter)
+		require.Empty(t, f.Find("done"))
+		limited = false
+		wait(limit.RetryAfter)
+		_, err = a.Send(t.Context(), m)
+		require.NoError(t, err)
+		require.Len(t, f.Find("done"), 1)
 	})
 }
 

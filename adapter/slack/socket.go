@@ -84,9 +84,12 @@ type socket struct {
 	helloAt time.Time
 	client  *socketmode.Client
 	ctx     context.Context // of the connection
-	reply   func(id string) // acknowledges
+	acks    chan string     // envelopes to acknowledge
 	worked  atomic.Bool     // something was acknowledged
 }
+
+// maxAcks is how many acknowledgements wait for a socket that takes none; those that are over are left out: Slack delivers again.
+const maxAcks = 2 * maxWaiting
 
 var errSecondDial = errors.New("slack: the connection ended")
 
@@ -115,10 +118,10 @@ func (s *socket) run(ctx context.Context) error {
 	}
 	s.client = socketmode.New(api, socketmode.OptionDialer(dialer), socketmode.OptionReadLimit(maxFrame), socketmode.OptionLog(silent))
 
-	s.reply = func(id string) { _ = s.client.AckCtx(conn, id, nil) }
-
+	s.acks = make(chan string, maxAcks)
 	over := make(chan error, 1)
 	go func() { over <- s.client.RunContext(conn) }()
+	go s.acknowledge()
 	patience := time.NewTimer(helloFor)
 	defer patience.Stop()
 	var failed error
@@ -166,7 +169,7 @@ func (s *socket) leave(cut context.CancelCauseFunc) {
 			waiting = false
 		}
 	}
-	_ = retry.Pause(s.ctx, 20*time.Millisecond) // the library writes them from a goroutine of its own
+	_ = retry.Pause(s.ctx, 20*time.Millisecond) // they are written by other goroutines
 	cut(nil)
 	for {
 		select {
@@ -292,11 +295,27 @@ func (s *socket) hand(id string, r *received) {
 	})
 }
 
-// ack acknowledges an envelope. On a connection that has ended it does nothing: Slack delivers again, and that is
+// ack acknowledges an envelope, without waiting. On a connection that has ended it does nothing: Slack delivers again, and that is
 // acknowledged at once.
 func (s *socket) ack(id string) {
 	s.worked.Store(true)
-	s.reply(id)
+	select {
+	case s.acks <- id:
+	default:
+	}
+}
+
+// acknowledge gives the library what is to be acknowledged, until the connection ends. The library waits while its socket takes
+// nothing, and reads on only as long as somebody takes what it has read: who does that must not wait for it.
+func (s *socket) acknowledge() {
+	for {
+		select {
+		case id := <-s.acks:
+			_ = s.client.AckCtx(s.ctx, id, nil)
+		case <-s.ctx.Done():
+			return
+		}
+	}
 }
 
 // decode makes an event of a payload; nil for one that is not for the sink, which is counted.
@@ -350,10 +369,7 @@ func (a *Adapter) decodeEvent(id string, raw json.RawMessage) *received {
 		a.index.Forget("rooms")
 	}
 	if name == "tokens_revoked" || name == "app_uninstalled" {
-		select {
-		case a.suspect <- struct{}{}:
-		default:
-		}
+		a.doubt.Raise()
 	}
 	a.odd(v, name)
 	return nil

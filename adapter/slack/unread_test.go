@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/adapter/slack"
 	"github.com/starlingbot/starling/internal/slackfake"
 )
 
@@ -42,7 +43,7 @@ func TestPositionsKept(t *testing.T) {
 					taken[ev.Text] = ev.ID
 					return nil
 				})
-				process(t, f, kept, e.Sink, func() {
+				process(t, f, kept, e.Sink, func(*slack.Adapter) {
 					wait(time.Minute)
 					_, err := f.Say("U1", "C1", "one")
 					require.NoError(t, err)
@@ -52,7 +53,7 @@ func TestPositionsKept(t *testing.T) {
 				require.NoError(t, err)
 				wait(10 * time.Minute) // slack has given up
 				c.fail(f, kept)
-				process(t, f, kept, e.Sink, func() {
+				process(t, f, kept, e.Sink, func(*slack.Adapter) {
 					wait(10 * time.Minute)
 					if c.live {
 						_, err := f.Say("U1", "C1", "live")
@@ -68,10 +69,10 @@ func TestPositionsKept(t *testing.T) {
 					}
 				})
 				c.cure(f, kept)
-				process(t, f, kept, e.Sink, func() { wait(3 * time.Minute) })
+				process(t, f, kept, e.Sink, func(*slack.Adapter) { wait(3 * time.Minute) })
 				require.Contains(t, taken, "missed")
 				n := len(e.Heard())
-				process(t, f, kept, e.Sink, func() { wait(3 * time.Minute) })
+				process(t, f, kept, e.Sink, func(*slack.Adapter) { wait(3 * time.Minute) })
 				require.Len(t, e.Heard(), n, "and not once more")
 			})
 		})

@@ -93,7 +93,7 @@ func (a *Adapter) put(ctx context.Context, f adapter.File) (string, error) {
 	}
 	u, err := a.api.GetUploadURLExternalContext(ctx, slackgo.GetUploadURLExternalParameters{FileName: name, FileSize: int(size), AltTxt: alt})
 	if err != nil {
-		return "", nothingPosted(a.fail("upload", err))
+		return "", apiclient.NothingPosted(a.fail("upload", err))
 	}
 	if !a.mayCarry(u.UploadURL) {
 		return "", fmt.Errorf("slack gave an upload address that is not its own: %w", adapter.ErrForbidden)
@@ -112,11 +112,11 @@ func (a *Adapter) put(ctx context.Context, f adapter.File) (string, error) {
 		defer func() { _ = resp.Body.Close() }()
 	}
 	if err != nil {
-		return "", nothingPosted(err)
+		return "", apiclient.NothingPosted(err)
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
 	if resp.StatusCode != http.StatusOK {
-		return "", nothingPosted(fmt.Errorf("upload the file %q: %s", name, resp.Status))
+		return "", apiclient.NothingPosted(fmt.Errorf("upload the file %q: %s", name, resp.Status))
 	}
 	return u.FileID, nil
 }
@@ -145,14 +145,6 @@ func fileName(f adapter.File) (name, alt string) {
 		name += end
 	}
 	return name, alt
-}
-
-// nothingPosted says of an error before the posting what is certain: nothing was posted.
-func nothingPosted(err error) error {
-	if adapter.OutcomeOf(err) != adapter.Unknown {
-		return err
-	}
-	return fmt.Errorf("%w: %w", adapter.ErrUnavailable, err)
 }
 
 // mayCarry tells whether an address is Slack's, or that of Config.APIURL: the token goes to no other.

@@ -8,7 +8,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
-	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -83,14 +82,6 @@ func TestStampEdges(t *testing.T) {
 	}
 	_, ok := newVerifier([]string{"", ""}).check(signed("", "0", nil), nil, time.Unix(0, 0))
 	require.False(t, ok, "an empty secret lets nobody in")
-}
-
-func heap() int64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }
 
 func FuzzVerifier(f *testing.F) {

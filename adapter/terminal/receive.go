@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/starlingbot/starling/adapter"
+	"github.com/starlingbot/starling/internal/lanes"
 )
 
 // runPiped reads a line, delivers it, reads the next.
@@ -154,16 +155,7 @@ func (a *Adapter) deliver(ctx context.Context, sink adapter.Sink, ev *adapter.Ev
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		try := *ev // the event belongs to the sink from the call on
-		if ev.Reaction != nil {
-			r := *ev.Reaction
-			try.Reaction = &r
-		}
-		if ev.Click != nil {
-			c := *ev.Click
-			try.Click = &c
-		}
-		err := sink(ctx, &try)
+		err := sink(ctx, lanes.Copy(ev)) // what it is given is the sink's
 		if err == nil {
 			return nil
 		}

@@ -1,5 +1,5 @@
-// Package adapterstage is what the tests of the adapters for chat platforms share: a bot that only listens, a store for positions,
-// and a fake clock around a fake platform.
+// Package adapterstage is what the tests of the adapters for chat platforms share: a bot that only listens, a store for positions, a log,
+// a fake clock around a fake platform, and the tests that are the same for several of them.
 package adapterstage
 
 import (

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,8 +33,10 @@ func TestEar(t *testing.T) {
 
 type quiet struct{}
 
-func (quiet) Close() error       { return nil }
-func (quiet) Mistakes() []string { return nil }
+func (quiet) Close() error                             { return nil }
+func (quiet) Mistakes() []string                       { return nil }
+func (quiet) Connected() bool                          { return true }
+func (quiet) Await(context.Context, func() bool) error { return nil }
 
 // TestShelf: it keeps what is promised, and nothing while it is away.
 func TestShelf(t *testing.T) {
@@ -54,4 +57,34 @@ func TestShelf(t *testing.T) {
 	require.Equal(t, "1", v)
 	require.Equal(t, map[string]string{"position/C1": "1"}, s.Stored())
 	require.Equal(t, 1, s.Sets())
+}
+
+// careless is a fake that closes badly, and saw two mistakes.
+type careless struct{ quiet }
+
+var errClose = errors.New("it does not close")
+
+func (careless) Close() error       { return errClose }
+func (careless) Mistakes() []string { return []string{"the first", "the second"} }
+
+func TestEnd(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, End(quiet{}))
+	err := End(careless{})
+	require.ErrorIs(t, err, errClose)
+	require.ErrorContains(t, err, "the fake platform saw: the first")
+}
+
+// TestLog: it has what was logged at every level and what was returned, whoever writes.
+func TestLog(t *testing.T) {
+	t.Parallel()
+	var l Log
+	var wg sync.WaitGroup
+	for range 10 {
+		wg.Go(func() { l.Logger().Debug("said") })
+		wg.Go(func() { l.Note(errors.New("why")) })
+	}
+	wg.Wait()
+	require.Equal(t, 10, strings.Count(l.String(), "level=DEBUG msg=said\n"))
+	require.Equal(t, 10, strings.Count(l.String(), "returned: why\n"))
 }

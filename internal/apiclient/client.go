@@ -13,6 +13,8 @@ import (
 	"net/url"
 	"sync/atomic"
 	"time"
+
+	"github.com/starlingbot/starling/adapter"
 )
 
 // Client makes requests to one platform. It is for several goroutines. Make one with [New].
@@ -114,4 +116,13 @@ func (c *Client) Now() time.Time {
 		skew = 0
 	}
 	return time.Now().Add(skew)
+}
+
+// NothingPosted says of an error before the request that posts what is certain: nothing was posted. An error that says so already,
+// and nil, stay as they are.
+func NothingPosted(err error) error {
+	if err == nil || adapter.OutcomeOf(err) != adapter.Unknown {
+		return err
+	}
+	return fmt.Errorf("%w: %w", adapter.ErrUnavailable, err)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/internal/apiclient"
 )
 
@@ -136,3 +137,15 @@ type closing struct {
 }
 
 func (c *closing) Close() error { c.closed = true; return nil }
+
+func TestNothingPosted(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, apiclient.NothingPosted(nil))
+	lost := errors.New("lost")
+	require.Equal(t, adapter.Unknown, adapter.OutcomeOf(lost))
+	require.Equal(t, adapter.NotYet, adapter.OutcomeOf(apiclient.NothingPosted(lost)))
+	require.ErrorIs(t, apiclient.NothingPosted(lost), lost)
+	for _, err := range []error{adapter.ErrForbidden, &adapter.RateLimitError{}} {
+		require.Equal(t, err, apiclient.NothingPosted(err))
+	}
+}

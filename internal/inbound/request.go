@@ -5,7 +5,11 @@ package inbound
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
+	"time"
+
+	"github.com/starlingbot/starling/internal/replay"
 )
 
 // maxBody is how many bytes a request may have. Those of Slack, Discord and Mattermost are far below.
@@ -42,4 +46,21 @@ func Unauthorized(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(http.StatusUnauthorized)
 	_, _ = io.WriteString(w, "unauthorized\n")
+}
+
+// First tells whether a request that is known to be the platform's is new. One that came before is answered like one that is not
+// the platform's, and one that nobody can tell of with 503.
+func First(w http.ResponseWriter, log *slog.Logger, known *replay.Cache, key replay.Key) bool {
+	first, full := known.First(key, time.Now())
+	switch {
+	case full:
+		log.Error("too many requests in ten minutes to tell repeated ones")
+		http.Error(w, "busy", http.StatusServiceUnavailable)
+		return false
+	case !first:
+		log.Debug("a request is refused: it came before")
+		Unauthorized(w)
+		return false
+	}
+	return true
 }

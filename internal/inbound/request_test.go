@@ -3,6 +3,7 @@ package inbound_test
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/starlingbot/starling/internal/inbound"
+	"github.com/starlingbot/starling/internal/replay"
 )
 
 func TestPost(t *testing.T) {
@@ -63,4 +65,15 @@ func TestUnauthorized(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, w.Code)
 	require.Equal(t, "unauthorized\n", w.Body.String())
 	require.Equal(t, http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, w.Header())
+}
+
+func TestFirst(t *testing.T) {
+	t.Parallel()
+	known, log := replay.New(), slog.New(slog.DiscardHandler)
+	w := httptest.NewRecorder()
+	require.True(t, inbound.First(w, log, known, replay.Key{1}))
+	require.False(t, w.Flushed || w.Body.Len() > 0, "nothing is answered yet")
+	require.False(t, inbound.First(w, log, known, replay.Key{1}))
+	require.Equal(t, http.StatusUnauthorized, w.Code)
+	require.Equal(t, "unauthorized\n", w.Body.String(), "as for what is not the platform's")
 }
