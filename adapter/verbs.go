@@ -75,8 +75,8 @@ type CommandSpec struct {
 	Summary string    `json:"summary,omitempty"` // one line
 	Usage   string    `json:"usage,omitempty"`   // name and arguments as people type them, one line
 	Args    []ArgSpec `json:"args,omitempty"`
-	// Complete gives what the last word of typed, the text after the command's name, may become, best first; nil where there
-	// is nothing to complete.
+	// Complete gives what the last word of typed, the text after the command's name, may become, best first: what stands after its
+	// last white space, as it is to be typed, in quotes where it needs them. nil where there is nothing to complete.
 	Complete func(ctx context.Context, typed string) []string `json:"-"`
 }
 

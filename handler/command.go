@@ -242,6 +242,9 @@ func (d *declared) handle(ctx context.Context, r *Request) error {
 		return tooLong(r.Conceal(ctx))
 	}
 	bound, err := d.spec.Bind(ctx, d.input(r))
+	if err != nil && d.saysHelp(r) {
+		return d.help(ctx, r, r.Route)
+	}
 	if d.exposed(r, bound, err) {
 		return d.askAgain(ctx, r, bound, err)
 	}
@@ -249,6 +252,15 @@ func (d *declared) handle(ctx context.Context, r *Request) error {
 		return d.unbound(ctx, r, bound, err)
 	}
 	return d.proceed(ctx, r, bound)
+}
+
+// saysHelp tells whether nothing but "help" or "?" was said after the command's name. It is asked where that is no argument.
+func (d *declared) saysHelp(r *Request) bool {
+	if r.Grant != nil || r.Event.Invocation != nil && r.Event.Invocation.Options != nil {
+		return false
+	}
+	rest := strings.TrimSpace(r.Text[d.nameLength(r.Text):])
+	return rest == "?" || strings.EqualFold(rest, "help")
 }
 
 // input gives what the arguments are read from: what was granted, else what was said.
@@ -329,7 +341,12 @@ func (d *declared) unbound(ctx context.Context, r *Request, bound args.Bound, er
 	case errors.Is(err, args.ErrHelp):
 		return d.help(ctx, r, r.Route)
 	case errors.As(err, &usage):
-		return &UserError{Text: adapter.Format("```\n%s\n```", usage.Render())}
+		text := usage.Render()
+		if usage.Try == "" && usage.Err == nil && (len(usage.Missing) > 0 || strings.HasPrefix(usage.Text[usage.Start:], "-")) {
+			// there is no line to copy, and more is wrong than a value
+			text += "\nusage: " + d.spec.Usage(d.names[0])
+		}
+		return &UserError{Text: adapter.Format("```\n%s\n```", text)}
 	case errors.As(err, &missing):
 		if d.askInForm(ctx, r, bound, missing.Fields) {
 			return nil

@@ -2,8 +2,12 @@ package handler_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/starlingbot/starling"
 	"github.com/starlingbot/starling/adapter"
@@ -70,4 +74,64 @@ func TestRepeatOfWhatWasSaidLast(t *testing.T) {
 		alice.Say("#ops", "starling !99")
 		bot.ExpectSilence("#ops")
 	})
+}
+
+type trip struct {
+	City  string        `arg:"city" word:"to"`
+	Class string        `arg:"class" word:"in" enum:"first class,second"`
+	For   time.Duration `arg:"for"`
+	Note  string        `arg:"note" rest:""`
+}
+
+// An answer may have around it what would stand there in the command's line, where it is no value as it is. What is a value stays
+// as it was said, all of its words.
+func TestAnswersAsInTheLine(t *testing.T) {
+	for _, c := range []struct{ question, answer, want string }{
+		{"class", "class: second", "rome, second, 1h0m0s, x"}, {"class", "class:second", "rome, second, 1h0m0s, x"}, {"class", "--class=second", "rome, second, 1h0m0s, x"},
+		{"class", "--Class second", "rome, second, 1h0m0s, x"}, {"class", "in second", "rome, second, 1h0m0s, x"}, {"class", "IN first class", "rome, first class, 1h0m0s, x"},
+		{"class", `"first class"`, "rome, first class, 1h0m0s, x"}, {"class", `class:"first class"`, "rome, first class, 1h0m0s, x"}, {"class", "second", "rome, second, 1h0m0s, x"},
+		{"class", "class", ""}, {"class", "class:", ""}, {"class", "city: second", ""}, {"class", "for second", ""}, {"class", "in", ""}, {"class", "classxsecond", ""},
+		{"for", "for: 5m", "rome, second, 5m0s, x"}, {"for", "--for 5m", "rome, second, 5m0s, x"}, {"for", "in 5m", ""}, {"for", "-5m", "rome, second, -5m0s, x"},
+		{"note", "note:a  b", "rome, second, 1h0m0s, note:a  b"}, {"note", `"a b"`, `rome, second, 1h0m0s, "a b"`}, {"note", "--note a", "rome, second, 1h0m0s, --note a"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			rt := handler.NewRouter()
+			rt.Add(handler.Command[trip]{Name: "go", Summary: "Travel.", Run: func(ctx context.Context, r *handler.Request, a trip) error {
+				return r.Reply(ctx, "%s, %s, %s, %s", a.City, a.Class, a.For.String(), a.Note)
+			}})
+			chat := testutil.NewChat(testutil.ChatConfig{Name: "chat"})
+			bot := testutil.Start(t, starling.Config{Adapters: []adapter.Adapter{chat}, Router: rt, Brain: brain.New(memory.New())})
+			alice := bot.User("alice")
+			line := "starling go city:rome"
+			for name, value := range map[string]string{"class": " class:second", "for": " for:1h", "note": " note:x"} {
+				if name != c.question {
+					line += value
+				}
+			}
+			alice.Say("#ops", line)
+			bot.ExpectMatch("#ops", "Which "+c.question)
+			alice.Say("#ops", c.answer)
+			if c.want == "" {
+				bot.ExpectMatch("#ops", `^`+c.question+` is [^\n]+\nWhich `+c.question)
+				return
+			}
+			bot.Expect("#ops", c.want)
+		})
+	}
+}
+
+// A usage error for which no line can be computed shows how the command is written, where it is no value alone that is wrong.
+func TestUsageErrorShowsTheUsage(t *testing.T) {
+	tb := build(t, office(), "!")
+	for input, want := range map[string]string{
+		"!act x":                  "act x\n    ^\nwhat is one of pause, resume",
+		"!tickets open x=5 --all": "tickets open x=5 --all\n             ^^^\nid is a whole number\nalso: there is no --all: put -- before it if it is meant as text",
+		"!tickets open --all=5":   "tickets open --all=5\n             ^^^^^^^\nthere is no --all: put it in quotes if it is meant as text\nusage: tickets open ID [TEXT]",
+		"!act --what":             "act --what\n    ^^^^^^\n--what needs a value: pause|resume\nusage: act WHAT",
+		"!act pause resume":       "act pause resume\n          ^^^^^^\none word too many\ntry: act pause",
+		"!act puase":              "act puase\n    ^^^^^\nwhat is one of pause, resume\ntry: act pause",
+	} {
+		require.Equal(t, "```\n"+want+"\n```", says(t, tb, input))
+	}
+	require.NotContains(t, says(t, tb, "!act "+strings.Repeat("word ", 10_000)), "usage", "that a text is too long is no matter of usage")
 }

@@ -227,6 +227,12 @@ func (d *declared) answered(ctx context.Context, r *Request, route *Route, q *Qu
 	options[q.Field] = text
 	bound, err := d.bindAnswer(ctx, r, q, options)
 	var usage *args.UsageError
+	if value, ok := d.bareAnswer(q.Field, text); ok && errors.As(err, &usage) {
+		options[q.Field] = value
+		if again, err2 := d.bindAnswer(ctx, r, q, options); !errors.As(err2, &usage) {
+			bound, err = again, err2
+		}
+	}
 	var missing *args.Missing
 	switch {
 	case errors.As(err, &usage):
@@ -237,6 +243,27 @@ func (d *declared) answered(ctx context.Context, r *Request, route *Route, q *Qu
 		return err
 	}
 	return d.allow(ctx, r, q, bound)
+}
+
+// bareAnswer takes off an answer what would stand around the value in the command's line: its name, its word, quotes. It is for an
+// answer that is no value as it is. false: nothing of that is there.
+func (d *declared) bareAnswer(field, text string) (string, bool) {
+	a := d.spec.Arg(field)
+	if a == nil || a.List {
+		return "", false
+	}
+	value := strings.TrimLeft(text, "-")
+	if n, ok := foldPrefix(value, a.Name); ok && n < len(value) && strings.ContainsRune(":= ", rune(value[n])) {
+		value = strings.TrimSpace(value[n+1:])
+	} else if n, ok := foldPrefix(text, a.Word); ok && a.Word != "" && n < len(text) && text[n] == ' ' {
+		value = strings.TrimSpace(text[n:])
+	} else {
+		value = text
+	}
+	if line, err := args.Parse(value); err == nil && len(line.Tokens) == 1 && line.Tokens[0].Quoted && line.Head(&line.Tokens[0]) == "" {
+		value = line.Tokens[0].Value
+	}
+	return value, value != text && value != ""
 }
 
 // bindAnswer binds the arguments of the command that q is about, as the one who said it.

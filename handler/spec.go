@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/internal/args"
@@ -47,12 +49,13 @@ func (d *declared) platformSpec(complete map[string]Completer) adapter.CommandSp
 	return spec
 }
 
-// complete gives what the last word of typed may become: a flag's name, a value by its key, or a value of the position.
+// complete gives what the last word of typed, what stands after its last white space, may become: a flag's name, a value by its
+// key, or a value of the position. A value is written as it is to be typed, in quotes where it needs them:
+// adapters take them off where a native option takes one value.
 func (d *declared) complete(ctx context.Context, typed string, complete map[string]Completer) []string {
-	words := strings.Fields(typed)
-	last := ""
-	if n := len(words); n > 0 && !strings.HasSuffix(typed, " ") {
-		last, words = words[n-1], words[:n-1]
+	words, last, open, ok := typedWords(typed)
+	if !ok { // longer than a command may be
+		return nil
 	}
 	values := func(a *args.Arg, prefix, head string) []string {
 		var out []string
@@ -61,15 +64,35 @@ func (d *declared) complete(ctx context.Context, typed string, complete map[stri
 			all = complete[a.Complete](ctx, prefix)
 		}
 		for _, v := range all {
-			if strings.HasPrefix(strings.ToLower(v), strings.ToLower(prefix)) {
-				out = append(out, head+v)
+			if !strings.HasPrefix(strings.ToLower(v), strings.ToLower(prefix)) {
+				continue
 			}
+			shown := head + v
+			if open || d.needsQuotes(a, v, head) {
+				shown = head + quoted(v)
+			}
+			if n := strings.LastIndexFunc(last, unicode.IsSpace); n >= 0 { // in quotes: the words before stand there
+				_, size := utf8.DecodeRuneInString(last[n:])
+				n += size
+				same := n <= len(shown) && (shown[:n] == last[:n] || len(a.Choices) > 0 && strings.EqualFold(shown[:n], last[:n]))
+				if !same {
+					continue
+				}
+				shown = shown[n:]
+			}
+			out = append(out, shown)
 		}
 		return out
 	}
+	prefix := func(text string) string {
+		if open {
+			return unquoted(text)
+		}
+		return text
+	}
 	if name, value, ok := strings.Cut(last, "="); ok && strings.HasPrefix(name, "--") {
 		if a := d.spec.Arg(name[2:]); a != nil {
-			return values(a, value, name+"=")
+			return values(a, prefix(value), name+"=")
 		}
 		return nil
 	}
@@ -82,13 +105,13 @@ func (d *declared) complete(ctx context.Context, typed string, complete map[stri
 		}
 		return out
 	}
-	if name, value, ok := strings.Cut(last, ":"); ok {
+	if name, value, ok := strings.Cut(last, ":"); ok && !strings.HasPrefix(last, `"`) {
 		if a := d.spec.Arg(name); a != nil {
-			return values(a, value, name+":")
+			return values(a, prefix(value), name+":")
 		}
 	}
 	if a, named := d.expects(words); a != nil {
-		out := values(a, last, "")
+		out := values(a, prefix(last), "")
 		if !named && a.Word != "" && strings.HasPrefix(a.Word, last) && (len(words) == 0 || words[len(words)-1] != a.Word) {
 			out = append(out, a.Word)
 		}
@@ -96,6 +119,60 @@ func (d *declared) complete(ctx context.Context, typed string, complete map[stri
 	}
 	return nil
 }
+
+// typedWords splits what was typed so far into the words that are complete, quotes and all, and the last one, which may be empty.
+// open: a quotation began in the last one and has not ended.
+func typedWords(typed string) (words []string, last string, open, ok bool) {
+	line, err := args.Parse(typed)
+	if err != nil {
+		return nil, "", false, false
+	}
+	if closed, err := args.Parse(typed + `"`); err == nil && len(closed.Tokens) > 0 {
+		t := closed.Tokens[len(closed.Tokens)-1]
+		whole := len(line.Tokens) > 0 && line.Tokens[len(line.Tokens)-1].Quoted && line.Tokens[len(line.Tokens)-1].End == len(typed)
+		open = t.Quoted && t.End == len(typed)+1 && !whole
+		if open {
+			line.Tokens, last = closed.Tokens[:len(closed.Tokens)-1], typed[t.Start:]
+		}
+	}
+	for i, t := range line.Tokens {
+		if !open && i == len(line.Tokens)-1 && t.End == len(typed) {
+			return words, typed[t.Start:], false, true
+		}
+		words = append(words, typed[t.Start:t.End])
+	}
+	return words, last, open, true
+}
+
+// needsQuotes tells whether v would be read as something else than one value of a where it is typed after head.
+func (d *declared) needsQuotes(a *args.Arg, v, head string) bool {
+	if line, err := args.Parse(head + v); err != nil || len(line.Tokens) != 1 || line.Tokens[0].Quoted {
+		return !a.Rest || a.List || head != "" || err != nil || len(line.Tokens) == 0 || line.Tokens[0].Quoted
+	}
+	if first, _ := utf8.DecodeRuneInString(v); strings.ContainsRune(dashes, first) {
+		return true
+	}
+	if head != "" {
+		return strings.HasPrefix(v, "//")
+	}
+	name, _, key := strings.Cut(v, ":")
+	return key && d.spec.Arg(name) != nil ||
+		slices.ContainsFunc(d.spec.Args, func(a *args.Arg) bool { return a.Word != "" && strings.EqualFold(a.Word, v) })
+}
+
+// dashes are those with which flags begin, what phones make of them too.
+const dashes = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
+
+var (
+	quoteEscapes   = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+	unquoteEscapes = strings.NewReplacer(`\\`, `\`, `\"`, `"`)
+)
+
+// quoted writes a value as one word.
+func quoted(v string) string { return `"` + quoteEscapes.Replace(v) + `"` }
+
+// unquoted reads the beginning of a quotation.
+func unquoted(text string) string { return unquoteEscapes.Replace(strings.TrimPrefix(text, `"`)) }
 
 // expects gives the argument that the next word is for, after words; named: its name stands before.
 func (d *declared) expects(words []string) (a *args.Arg, named bool) {

@@ -34,6 +34,7 @@ type Table struct {
 	commands map[string]*Route
 	words    int // of the longest command
 	fallback *Route
+	helper   *Route // the built-in help; nil where the bot has its own
 }
 
 // patterns are the expressions of one kind of route behind a filter.
@@ -83,7 +84,8 @@ func (rt *Router) Build(name string, aliases []string) (*Table, error) {
 		t.routes, originals = append(t.routes, &own), append(originals, r)
 		return true
 	})
-	for _, own := range []*Route{t.helpRoute(), t.answerRoute(), t.unknownRoute()} {
+	t.helper = t.helpRoute()
+	for _, own := range []*Route{t.helper, t.answerRoute(), t.unknownRoute()} {
 		if own != nil {
 			own.builtin = true
 			chains[own] = []*scope{rt.scope}
@@ -292,6 +294,8 @@ func (t *Table) Match(ev *adapter.Event) Selection {
 		sel.Routes = append(sel.Routes, r)
 	} else if r := t.responds.first(t, sel.Text); r != nil {
 		sel.Routes = append(sel.Routes, r)
+	} else if t.helper != nil && asksHelp(ev, sel.Text) {
+		sel.Routes = append(sel.Routes, t.helper)
 	} else if len(sel.Routes) == 0 && t.fallback != nil {
 		sel.Routes = append(sel.Routes, t.fallback)
 	}

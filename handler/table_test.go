@@ -79,6 +79,11 @@ func (o oracle) match(ev *adapter.Event) []string {
 			return append(found, d.id)
 		}
 	}
+	alone := regexp.MustCompile(`^\s*\?\s*$`)
+	if alone.MatchString(rest) && (ev.Kind != adapter.KindMessage || alone.MatchString(ev.Text) || regexp.MustCompile(`\pL`).MatchString(ev.Text)) ||
+		regexp.MustCompile(`(?i)^\s*(?:(?:(?:--?|/)?help|-h)(?:[.,;:!?…]*\s*$|[:,]*\s+\S)|/\?\s*$)`).MatchString(rest) {
+		return append(found, "help")
+	}
 	for _, d := range o.routes {
 		if d.kind == "fallback" && len(found) == 0 {
 			return append(found, d.id)
@@ -186,7 +191,7 @@ func TestMatchIsALinearLoop(t *testing.T) {
 		tb, err := rt.Build("starling", []string{"!", "star"})
 		require.NoError(t, err)
 
-		noise := rapid.OneOf(word, rapid.SampledFrom([]string{"PING", "Deploy", "\u212Aick", "\u017F3", "help", "HELP", "12", "ab", "!", "!!", "@", ":", ",", "x", "?", "\n", "\xff", "starling", strings.Repeat("z", 4090)}))
+		noise := rapid.OneOf(word, rapid.SampledFrom([]string{"PING", "Deploy", "\u212Aick", "\u017F3", "help", "HELP", "help!", "--help", "/help", "-h", "/?", "12", "ab", "!", "!!", "@", ":", ",", "x", "?", "\n", "\xff", "starling", strings.Repeat("z", 4090)}))
 		for range 8 {
 			front := rapid.SampledFrom([]string{"", "", "starling ", "Starling: ", "@star, ", "!", "! ", " !", "\tstar\n", "starlings ", "!!", "@!"}).Draw(t, "front")
 			space := rapid.SampledFrom([]string{" ", " ", "  ", "", "\n"}).Draw(t, "space")

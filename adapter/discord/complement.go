@@ -89,6 +89,7 @@ func complete(ctx context.Context, spec *adapter.CommandSpec, name, typed string
 	if i := strings.LastIndexAny(typed, " \t"); i >= 0 {
 		head, last = typed[:i+1], typed[i+1:]
 	}
+	i := slices.IndexFunc(spec.Args, func(arg adapter.ArgSpec) bool { return strings.EqualFold(arg.Name, name) })
 	var out []string
 	if spec.Complete != nil {
 		given := "--" + name + "=" + last
@@ -96,10 +97,14 @@ func complete(ctx context.Context, spec *adapter.CommandSpec, name, typed string
 			given = typed
 		}
 		for _, v := range spec.Complete(ctx, given) {
-			out = append(out, head+strings.TrimPrefix(v, "--"+name+"="))
+			if value, named := strings.CutPrefix(v, "--"+name+"="); named {
+				if v = value; i >= 0 && !spec.Args[i].List { // which is one value, and not a text of several
+					v = unquoted(v)
+				}
+			}
+			out = append(out, head+v)
 		}
 	}
-	i := slices.IndexFunc(spec.Args, func(arg adapter.ArgSpec) bool { return strings.EqualFold(arg.Name, name) })
 	if len(out) == 0 && i >= 0 {
 		for _, v := range spec.Args[i].Choices {
 			if strings.HasPrefix(strings.ToLower(v), strings.ToLower(last)) {
@@ -108,4 +113,12 @@ func complete(ctx context.Context, spec *adapter.CommandSpec, name, typed string
 		}
 	}
 	return out
+}
+
+// unquoted gives the value of a word as people type it, without the quotes that a text would need.
+func unquoted(word string) string {
+	if len(word) < 2 || word[0] != '"' || word[len(word)-1] != '"' {
+		return word
+	}
+	return strings.NewReplacer(`\\`, `\`, `\"`, `"`).Replace(word[1 : len(word)-1])
 }

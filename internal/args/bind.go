@@ -317,12 +317,26 @@ func (b *binder) tooMany() {
 }
 
 // take gives the argument idx the value text that begins at start, in token i, and gives the next token. A time may take
-// a second token, a mention of a name with spaces several.
+// a second token, a time span, a mention of a name with spaces and what takes the rest of the text several.
 func (b *binder) take(idx, i int, text string, start int, quoted bool) int {
 	tokens := b.line.Tokens
 	end, next := tokens[i].End, i+1
+	a := b.s.Args[idx]
+	if !quoted && a.Rest && !a.List {
+		if next = b.restAt(idx, next); next > i+1 {
+			end = tokens[next-1].End
+			text = b.line.Text[start:end]
+		}
+	}
 	if !quoted && next < len(tokens) && text != "" {
-		switch b.s.Args[idx].Kind {
+		switch a.Kind {
+		case KindDuration:
+			if n := b.spanAt(idx, next, text); n > 0 {
+				for ; n > 0; n-- {
+					text, end = text+" "+tokens[next].Value, tokens[next].End
+					next++
+				}
+			}
 		case KindTime:
 			if n := b.clockAt(next, text); n > 0 {
 				for ; n > 0; n-- {
@@ -344,6 +358,100 @@ func (b *binder) take(idx, i int, text string, start int, quoted bool) int {
 	}
 	b.give(idx, text, start, end, quoted)
 	return next
+}
+
+// restAt gives the token up to which, from i on, words belong to the argument idx, which takes the rest of the text and was given
+// by its name: all up to a flag or a name that the command has. None do while another argument waits for them.
+func (b *binder) restAt(idx, i int) int {
+	for _, p := range b.s.positional {
+		if p != idx && b.s.Args[p].Required && b.given&(1<<p) == 0 {
+			return i
+		}
+	}
+	for ; i < len(b.line.Tokens); i++ {
+		if t := &b.line.Tokens[i]; !b.ended && (!t.Quoted && t.Value == "--" || b.named(t)) {
+			break
+		}
+	}
+	return i
+}
+
+// named tells whether a token gives an argument of this command by its name.
+func (b *binder) named(t *Token) bool {
+	said := t.Value
+	if t.Quoted {
+		said = b.line.Head(t)
+	}
+	if dashes(said, 1) > 0 && !negativeNumber(said) {
+		return b.flagLike(t)
+	}
+	n := strings.IndexByte(said, ':')
+	return n > 0 && n <= maxName && !strings.HasPrefix(said[n:], "://") && b.s.find(said[:n]) >= 0
+}
+
+// spanAt gives how many tokens from i on go on with the time span text of the argument idx, each part in a smaller unit than the
+// one before: 30m after 1h, and in words, which are corrected, 30 minutes after 1 hour; 0 if there are none. What may be the
+// value of the argument that comes next is no part.
+func (b *binder) spanAt(idx, i int, text string) int {
+	if b.s.Args[idx].List || b.nextTakesSpan(idx) {
+		return 0
+	}
+	tokens := b.line.Tokens
+	word := func(i int) string {
+		if i < len(tokens) && !tokens[i].Quoted {
+			return tokens[i].Value
+		}
+		return ""
+	}
+	part := func(first string, i int) (p spanPart, n int) { // n tokens from i on belong to it
+		if p, ok := spanOf(first); ok {
+			return p, 0
+		}
+		if unit := word(i); unit != "" && (unit[0] < '0' || unit[0] > '9') && !b.nextIsNumber(idx, first, text) {
+			if p, ok := spanOf(first + unit); ok {
+				return p, 1
+			}
+		}
+		return spanPart{}, -1
+	}
+	last, n := part(text, i)
+	if n < 0 {
+		return 0
+	}
+	for {
+		at := i + n
+		if foldASCII(word(at), "and") {
+			at++
+		}
+		p, more := part(word(at), at+1)
+		if more < 0 || p.largest >= last.smallest {
+			return n
+		}
+		last, n = p, at+1+more-i
+	}
+}
+
+// next gives the argument that takes the next word after idx has its value; nil if there is none.
+func (b *binder) next(idx int) *Arg {
+	for n := b.pos; n < len(b.s.positional); n++ {
+		p := b.s.positional[n]
+		if a := b.s.Args[p]; p != idx && (b.given&(1<<p) == 0 || a.List) {
+			return a
+		}
+	}
+	return nil
+}
+
+// nextTakesSpan tells whether a time span may be the value of the argument that comes after idx.
+func (b *binder) nextTakesSpan(idx int) bool {
+	a := b.next(idx)
+	return a != nil && (a.Kind == KindDuration || a.Kind == KindText || a.Choices != nil)
+}
+
+// nextIsNumber tells whether said, which is not the text of idx itself, is the number that comes after idx.
+func (b *binder) nextIsNumber(idx int, said, text string) bool {
+	a := b.next(idx)
+	return said != text && a != nil && (a.Kind == KindInt || a.Kind == KindFloat)
 }
 
 // clockAt gives how many tokens from i on are the time of day of a date: one, or two where "at" or an am of its own is among

@@ -3,6 +3,7 @@ package args
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -215,13 +216,38 @@ func (s *Spec) restNeedsQuotes(text string) bool {
 	if i := strings.IndexFunc(text, unicode.IsSpace); i >= 0 {
 		first = text[:i]
 	}
-	return first == "" || beginsQuote(first) || dashes(first, 1) > 0 || s.isWord(first) || s.hasKey(first)
+	return first == "" || beginsQuote(first) || dashes(first, 1) > 0 || s.isWord(first) || s.hasKey(first) || s.goesOn(text)
+}
+
+// goesOn tells whether text, where it stands after a time span, would be read as going on with it.
+func (s *Spec) goesOn(text string) bool {
+	if !slices.ContainsFunc(s.Args, func(a *Arg) bool { return a.Kind == KindDuration && !a.List }) {
+		return false
+	}
+	var words [3]string
+	n := 0
+	for w := range strings.FieldsSeq(text) {
+		if words[n] = w; n == len(words)-1 {
+			break
+		}
+		n++
+	}
+	first, second := words[0], words[1]
+	if foldASCII(first, "and") {
+		first, second = words[1], words[2]
+	}
+	if _, ok := spanOf(first); ok {
+		return true
+	}
+	_, ok := spanOf(first + second)
+	return ok
 }
 
 // word writes a value so that it is read as one word and as nothing else.
 func (s *Spec) word(text string, number bool) string {
 	switch {
 	case text == "", s.isWord(text), s.hasKey(text), strings.IndexFunc(text, unicode.IsSpace) >= 0, hasOpening(text):
+	case !number && (s.goesOn(text) || s.goesOn(text+" s")): // a unit may follow
 	case dashes(text, 1) > 0 && !(number && negativeNumber(text)):
 	default:
 		return text

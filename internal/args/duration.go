@@ -2,6 +2,7 @@ package args
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,13 +54,57 @@ func ParseDuration(s string) (time.Duration, bool) {
 	return time.Duration(sum), true
 }
 
+// spanPart is what a part of a time span is measured in.
+type spanPart struct{ largest, smallest int } // units, see spanOf
+
+// spanOf gives the units of a time span without spaces, in the form of ParseDuration or as spanMeant reads it, which must become
+// smaller in it.
+func spanOf(s string) (p spanPart, ok bool) {
+	if _, ok := ParseDuration(s); !ok {
+		if s, ok = spanMeant(s); !ok {
+			return p, false
+		}
+	}
+	last := 0
+	for unit := range strings.FieldsFuncSeq(s, func(r rune) bool { return '0' <= r && r <= '9' || strings.ContainsRune(".+-", r) }) {
+		size := 1 + slices.Index(spanUnits[:], unit)
+		if size == 0 || last > 0 && size >= last {
+			return p, false
+		}
+		if last == 0 {
+			p.largest = size
+		}
+		last = size
+	}
+	p.smallest = last
+	return p, last > 0
+}
+
+// spanUnits are the units that people write one after the other, the smallest first.
+var spanUnits = [...]string{"ms", "s", "m", "h", "d", "w"}
+
+// joinSpans reads a time span whose parts stand apart, "1h 30m", each in a smaller unit than the one before.
+func joinSpans(s string) (time.Duration, bool) {
+	whole := strings.ReplaceAll(s, " ", "")
+	if _, ok := spanOf(whole); !ok {
+		return 0, false
+	}
+	for part := range strings.FieldsSeq(s) {
+		if _, ok := ParseDuration(part); !ok {
+			return 0, false
+		}
+	}
+	return ParseDuration(whole)
+}
+
 // spanMeant gives the time span that s was likely meant as, for a correction: 5min, 2days, 1H, "1h 30m". A number without a unit
 // is none.
 func spanMeant(s string) (string, bool) {
 	if len(s) > 40 {
 		return "", false
 	}
-	s = strings.ReplaceAll(strings.ToLower(strings.TrimRight(s, ".,;!?")), " ", "")
+	s = strings.ReplaceAll(strings.ToLower(strings.TrimRight(s, ".,;!?")), " and ", " ")
+	s = strings.ReplaceAll(strings.ReplaceAll(s, ", ", " "), " ", "")
 	s = longUnits.Replace(s)
 	_, ok := ParseDuration(s)
 	return s, ok

@@ -272,6 +272,7 @@ func (b *binder) usage(missing []*Arg) *UsageError {
 	if len(b.in.Options) > 0 {
 		text = b.spellOptions()
 	}
+	b.openQuote()
 	slices.SortStableFunc(b.problems, func(x, y problem) int { return x.start - y.start })
 	e := &UsageError{Missing: missing, Reason: b.problems[0].reason, Masked: len(b.hide) > 0}
 	e.Try = b.try(text)
@@ -282,6 +283,17 @@ func (b *binder) usage(missing []*Arg) *UsageError {
 		e.More = append(e.More, Problem{at(p.start, false), at(p.end, true), p.reason})
 	}
 	return e
+}
+
+// openQuote adds that a quotation has no end, which is often why words are too many or not what they should be.
+func (b *binder) openQuote() {
+	for i := range b.line.Tokens {
+		t := &b.line.Tokens[i]
+		if r, _ := utf8.DecodeRuneInString(t.Value); !t.Quoted && strings.ContainsRune("\"“„", r) && len(b.problems) < maxProblems {
+			b.problems = append(b.problems, problem{start: t.Start, end: t.End, reason: "a quote has no partner: one ends where a space or the end of the text follows it"})
+			return
+		}
+	}
 }
 
 // spellOptions writes the options after the text, and puts problems, edits and secrets that are about them there.

@@ -40,11 +40,15 @@ func (b *binder) keyed(i int) int {
 			return i + 1
 		}
 		value := &b.line.Tokens[i+1]
+		next := i + 2
+		if a := b.s.Args[idx]; a.Rest && !a.List && !value.Quoted {
+			next = b.restAt(idx, next)
+		}
 		if b.s.Args[idx].Secret {
-			b.hideAt(value.Start, value.End)
+			b.hideAt(value.Start, b.line.Tokens[next-1].End)
 		}
 		b.wrongly(t.Start, t.End, reason, edit{start: t.End, end: value.Start})
-		return i + 2
+		return next
 	}
 	return b.take(idx, i, said[n+1:], start, false)
 }

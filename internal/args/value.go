@@ -199,6 +199,9 @@ func textFloat(v reflect.Value) string {
 func setDuration(_ *binder, f *field, v reflect.Value, text string, _ bool) *fault {
 	d, ok := ParseDuration(text)
 	if !ok {
+		d, ok = joinSpans(text)
+	}
+	if !ok {
 		reason := f.arg.Name + " is a time span: 90s, 5m, 1h30m, 2d, 1w"
 		if isDigits(text) {
 			reason = f.arg.Name + " needs a unit: " + text + "s, " + text + "m, " + text + "h or " + text + "d"
