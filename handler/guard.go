@@ -67,6 +67,8 @@ func (in *Intent) Hold(r *Request, kind HeldKind) *Held {
 
 // Decider decides on what is about to run. The guard is one; nobody else can be.
 type Decider interface {
+	// Reached tells that no middleware between the guard and the route's handler has kept it from running.
+	Reached()
 	// Check tells whether who asks may do this at all, before they are asked for anything.
 	Check(ctx context.Context, r *Request, in *Intent) error
 	// Decide tells whether it runs now. nil is the only yes; else it has been said why not, or what it waits for.
@@ -83,8 +85,11 @@ func (r *Request) decider(ctx context.Context) Decider {
 	return d
 }
 
-// unguarded refuses to run a route with a policy that no guard has let through.
+// unguarded refuses to run what no guard has let through, and one should have.
 func (r *Route) unguarded() error {
+	if r.guarded {
+		return fmt.Errorf("handler: %s: no guard has let this through: a middleware behind the guard passes on another request or context than it was given; pass on that request, and that context or one made of it", r.ID)
+	}
 	return fmt.Errorf("handler: %s has a policy and no guard has let this through: put the guard's Enforce around the route with Router.Use", r.ID)
 }
 
@@ -97,15 +102,18 @@ type gate struct {
 // Handle lets a declared command go on to its arguments, and decides on every other route here.
 func (g *gate) Handle(ctx context.Context, r *Request) error {
 	route := g.route
+	d := r.decider(ctx)
+	if d != nil {
+		d.Reached()
+	}
 	if r.Event.Truncated && route.acts() {
 		return tooLong("") // what is lost might have said something else
 	}
-	d := r.decider(ctx)
 	p := route.effective()
 	switch {
-	case d == nil && (!p.IsZero() || route.command != nil && route.command.when != nil):
+	case d == nil && (!p.IsZero() || route.command != nil && route.command.when != nil || route.guarded && route.Audited()):
 		return route.unguarded()
-	case d == nil, route.command != nil, p.IsZero() && !route.audited():
+	case d == nil, route.command != nil, !route.Audited():
 		return g.next.Handle(ctx, r)
 	}
 	in := r.textIntent()
@@ -166,9 +174,10 @@ func attached(ev *adapter.Event) string {
 	return b.String()
 }
 
-// audited tells whether runs of a route without a policy are audited: commands are, chatter and the built-in ones are not.
-func (r *Route) audited() bool {
-	return !r.builtin && !r.Volatile && (r.kind == routeCommand || r.kind == routeRespond)
+// Audited tells whether the guard puts what becomes of a run on record: whatever has a policy, and without one commands, but not
+// chatter, a Volatile answer or what is built in.
+func (r *Route) Audited() bool {
+	return !r.effective().IsZero() || !r.builtin && (r.command != nil || !r.Volatile && (r.kind == routeCommand || r.kind == routeRespond))
 }
 
 // exactly shows a line so that nothing in it is invisible and no two lines look the same.

@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/starlingbot/starling/adapter"
@@ -124,9 +125,17 @@ type Holder interface {
 // Holder gives what keeps held commands, to the guard.
 func (r *Request) Holder(permit.Proof) Holder { return r.effects }
 
-// Expired tells the guard that a command has waited too long. It is for who keeps held commands.
+// Expired tells the guard of its route that a command has waited too long. It is for who keeps held commands.
 func (t *Table) Expired(ctx context.Context, h *Held) {
-	if g, ok := t.may.(interface {
+	r := t.byID[h.Route]
+	if r == nil || !r.guarded { // the program no longer has it: any guard keeps the record
+		i := slices.IndexFunc(t.routes, func(r *Route) bool { return r.guarded })
+		if i < 0 {
+			return
+		}
+		r = t.routes[i]
+	}
+	if g, ok := r.guard.(interface {
 		Expired(ctx context.Context, h *Held)
 	}); ok {
 		g.Expired(ctx, h)

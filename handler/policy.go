@@ -179,21 +179,15 @@ func subset(small, large []string) bool {
 	return true
 }
 
-// reduceConsents gives one number for each role, the largest first; any member is implied by as many of a role.
+// reduceConsents gives one number for each role, the largest first. Who has a role need not be a full member: none implies another.
 func reduceConsents(all []Consents) []Consents {
 	most := map[string]int{}
-	top := 0
 	for _, c := range all {
 		most[c.Role] = max(most[c.Role], c.N)
-		if c.Role != "" {
-			top = max(top, c.N)
-		}
 	}
 	var out []Consents
 	for role, n := range most {
-		if role != "" || n > top {
-			out = append(out, Consents{n, role})
-		}
+		out = append(out, Consents{n, role})
 	}
 	slices.SortFunc(out, func(a, b Consents) int {
 		if a.N != b.N {

@@ -1,6 +1,7 @@
 package handler_test
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -35,7 +36,7 @@ func (d dice) policy(t *testing.T) handler.Policy {
 		Dangerous: d.IntN(3) == 0, Approvals: d.seldom(3), Elevate: time.Duration(d.seldom(3)) * time.Minute,
 	}
 	if p.Approvals > 0 {
-		p.ApprovedBy = d.some(1, "", "a", "b")[0]
+		p.ApprovedBy = d.some(1, "", "a", "b", handler.MemberRole)[0]
 	}
 	p, err := p.Check(nil)
 	require.NoError(t, err)
@@ -75,7 +76,7 @@ func meets(p handler.Policy, s situation) bool {
 	for _, need := range p.AllConsents() {
 		n := 0
 		for _, roles := range s.consents {
-			if need.Role == "" || slices.Contains(roles, need.Role) {
+			if slices.Contains(roles, cmp.Or(need.Role, handler.MemberRole)) { // a guest may have any other role
 				n++
 			}
 		}
@@ -90,7 +91,7 @@ type situation struct {
 	roles         []string
 	adapter, room string
 	direct        bool
-	consents      [][]string // roles of those who agreed
+	consents      [][]string // roles of those who agreed, member where they are one
 	elevated      time.Duration
 	audited       bool
 }
@@ -106,7 +107,7 @@ func TestCombineIsBoth(t *testing.T) {
 			elevated: time.Duration(d.IntN(4)) * time.Minute, audited: d.IntN(4) > 0,
 		}
 		for range d.IntN(5) {
-			s.consents = append(s.consents, d.some(d.IntN(4), "a", "b", "c"))
+			s.consents = append(s.consents, d.some(d.IntN(5), "a", "b", handler.MemberRole, handler.MemberRole))
 		}
 		both := meets(p, s) && meets(q, s)
 		if both != meets(handler.Combine(p, q), s) {

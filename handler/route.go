@@ -45,10 +45,11 @@ type Route struct {
 	// Timeout ends the handler's context; 0 = the bot's default.
 	Timeout time.Duration
 
-	table   *Table // that it was built into; nil before
-	index   int    // in its routes
-	guarded bool   // a guard's Enforce is around it
-	builtin bool   // package handler made it
+	table   *Table  // that it was built into; nil before
+	index   int     // in its routes
+	guarded bool    // a guard's Enforce is around it
+	guard   Handler // that
+	builtin bool    // package handler made it
 	may     permit.Abilities
 	kind    routeKind
 	command *declared      // of a command that was declared with Add

@@ -73,6 +73,11 @@ func (t *Table) SetPolicies(rules map[string]Rule, adapters []string) error {
 		}
 		next.policies[i] = p
 	}
+	if i := slices.IndexFunc(t.routes, func(r *Route) bool {
+		return len(adapters) > 0 && r.may.Adapter != "" && !slices.Contains(adapters, r.may.Adapter)
+	}); i >= 0 {
+		errs = append(errs, fmt.Errorf("guard.Config.Room is on the adapter %q, and the bot has none of that name: it has %s", t.routes[i].may.Adapter, strings.Join(adapters, ", ")))
+	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
@@ -197,7 +202,7 @@ func doubles(data []byte) error {
 			if name, ok := token.(string); ok && top.key {
 				fold := name
 				if n > 1 {
-					fold = strings.ToLower(name) // as encoding/json finds fields
+					fold = strings.ToLower(strings.ToUpper(name)) // as encoding/json finds fields: the long s and the Kelvin sign, too
 				}
 				if top.seen[fold] {
 					return fmt.Errorf("handler: the rules say %q twice", name)

@@ -210,7 +210,7 @@ func (t *Table) wrap(r *Route, scopes []*scope) error {
 			case ok && r.guarded:
 				return errors.New("two guards are around it: one Enforce is enough")
 			case ok:
-				r.guarded, r.may = true, e.Enforces()
+				r.guarded, r.guard, r.may = true, h, e.Enforces()
 				if a, ok := h.(Authorizer); ok && t.may == nil {
 					t.may = a
 				}

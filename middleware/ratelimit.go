@@ -19,7 +19,8 @@ const maxUsers = 10_000
 //
 // Over the limit the route does not run: the result is handler.Refused("rate limit"). The user is told once per period, by
 // Request.Whisper or, in a direct room, by Request.Reply; others never see it. That it could not be told is logged. A run
-// that comes again (Request.Attempt above 1) was counted the first time: it passes, or is refused again.
+// that comes again (Request.Attempt above 1) and one that goes on with an answer or a consent (Request.Grant) were counted the first
+// time: they pass, or are refused again.
 //
 // The limit is that of one route in one process. It remembers 10,000 users. When there are more it forgets one, of the
 // eight that were seen the longest ago the first that has its whole burst again, for whom nothing changes, else the very
@@ -39,6 +40,8 @@ func RateLimit(every time.Duration, burst int) handler.Middleware {
 				case f != nil:
 					return f.refuse(ctx, r, "rate limit")
 				}
+			}
+			if r.Attempt > 1 || r.Grant != nil {
 				return next.Handle(ctx, r)
 			}
 			ok, tell, wait := l.take(r.Event.User.Key(), time.Now())

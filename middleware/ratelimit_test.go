@@ -252,3 +252,16 @@ func TestRateLimitConcurrently(t *testing.T) {
 	require.EqualValues(t, 7, ran.n.Load())
 	require.Len(t, e.sent, 1)
 }
+
+// What goes on with an answer, a code or the consent of others was counted when it was said.
+func TestRateLimitCountsWhatIsSaid(t *testing.T) {
+	e, ran := &effects{ephemeral: true}, &counter{}
+	h := middleware.RateLimit(time.Hour, 1)(ran)
+	require.NoError(t, run(h, request(e, "U1")))
+	granted := request(e, "U1")
+	granted.Grant = &handler.Grant{ID: "req-1"}
+	require.NoError(t, run(h, granted))
+	require.NoError(t, run(h, granted), "and again after a crash")
+	require.ErrorContains(t, run(h, request(e, "U1")), "rate limit")
+	require.EqualValues(t, 3, ran.n.Load())
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -428,6 +429,27 @@ func TestSecrets(t *testing.T) {
 	require.Contains(t, out.String(), "login [secret]")
 	for _, s := range []string{canary, fmt.Sprintf("%x", canary), testKey[:10], fmt.Sprint([]byte(testKey[:10]))[1:30], "0x63, 0x6e, 0x72"} {
 		require.NotContains(t, out.String(), s)
+	}
+}
+
+// What is kept outside of the brain says all that the record says: the reason of who passed an approval over, too.
+func TestSlogHasAllOfARecord(t *testing.T) {
+	var out strings.Builder
+	rec := audit.Record{
+		Writer: "w-1", Seq: 987654, Time: time.Unix(1_700_000_000, 0).UTC(), Phase: "phase-1", Delivery: "delivery-1", Correlation: "correlation-1",
+		Who: audit.Person{Key: "key-1", Name: "name-1"}, Room: adapter.Address{Adapter: "chat", Room: "room-1"}, Route: "route-1", Command: "command-1",
+		Args: map[string]string{"arg": "value-1"}, Decision: "decision-1", Rule: "rule-1", Approvers: []audit.Person{{Key: "key-2", Name: "name-2"}}, Outcome: "outcome-1",
+		Reason: "reason-1", Duration: 123456 * time.Nanosecond, Error: "error-1", Anchor: 1, Prev: "prev-1", Hash: "hash-1",
+	}
+	for v, i := reflect.ValueOf(rec), 0; i < v.NumField(); i++ {
+		require.False(t, v.Field(i).IsZero(), "%s is new: give it a value here, and have Slog write it", v.Type().Field(i).Name)
+	}
+	require.NoError(t, audit.Slog(slog.New(slog.NewJSONHandler(&out, nil))).Record(ctx, rec))
+	for _, want := range []string{
+		"w-1", "987654", "2023-11-14T22:13:20Z", "phase-1", "delivery-1", "correlation-1", "key-1", "name-1", "chat/room-1", "route-1", "command-1", `"arg":"value-1"`, "decision-1",
+		"rule-1", "key-2", "name-2", "outcome-1", "reason-1", "123456", "error-1", "hash-1",
+	} {
+		require.Contains(t, out.String(), want)
 	}
 }
 

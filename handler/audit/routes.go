@@ -22,24 +22,35 @@ const (
 )
 
 // Routes adds the commands audit, audit verify and audit export to rt, each with the policy, which decides who may read the
-// log. Answers are seen by the asker alone, by Request.Whisper; audit export works in a direct room only.
+// log. Where neither it nor a rule of the operator asks for anything nobody may. Answers are seen by the asker alone, by
+// Request.Whisper; audit export works in a direct room only.
 func Routes(rt *handler.Router, log *Log, policy handler.Policy) {
 	c := commands{log}
 	rt.Add(handler.Command[shown]{
 		Name: "audit", Summary: "Show the latest records of the audit log.", Policy: policy,
 		Description: "The newest come first. `--user` takes a user's key, as `whoami` and the log show it, or the name that the user had.",
 		Examples:    []string{"audit", "audit --since 24h --limit 50", "audit --route deploy"},
-		Run:         c.show, Background: true, OnCrash: handler.OnCrashRerun,
+		Run:         readers(c.show), Background: true, OnCrash: handler.OnCrashRerun,
 	})
 	rt.Add(handler.Command[handler.None]{
 		Name: "audit verify", Summary: "Check that no record of the audit log was changed or removed.", Policy: policy,
-		Run: c.verify, Background: true, OnCrash: handler.OnCrashRerun, Timeout: time.Hour,
+		Run: readers(c.verify), Background: true, OnCrash: handler.OnCrashRerun, Timeout: time.Hour,
 	})
 	rt.Add(handler.Command[exported]{
 		Name: "audit export", Summary: "Send the audit log as a file of JSON lines.", Policy: policy,
 		Examples: []string{"audit export", "audit export --since 7d"},
-		Run:      c.export, Background: true, OnCrash: handler.OnCrashRerun, Timeout: 10 * time.Minute, Needs: []handler.Verb{handler.VerbUpload},
+		Run:      readers(c.export), Background: true, OnCrash: handler.OnCrashRerun, Timeout: 10 * time.Minute, Needs: []handler.Verb{handler.VerbUpload},
 	})
+}
+
+// readers refuses everybody where nothing says who may read the log: it shows what all people do.
+func readers[A any](run func(ctx context.Context, r *handler.Request, a A) error) func(ctx context.Context, r *handler.Request, a A) error {
+	return func(ctx context.Context, r *handler.Request, a A) error {
+		if r.Route.Effective().IsZero() {
+			return handler.UserErrorf("Nobody may read the audit log: nothing says who may. Tell who runs me: audit.Routes takes a policy, and so does a rule for %s.", r.Route.ID)
+		}
+		return run(ctx, r, a)
+	}
 }
 
 type shown struct {

@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"context"
 	"regexp"
 	"strings"
 	"testing"
@@ -9,19 +10,67 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/starlingbot/starling"
+	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/brain"
 	"github.com/starlingbot/starling/brain/memory"
 	"github.com/starlingbot/starling/handler"
 	"github.com/starlingbot/starling/handler/audit"
+	"github.com/starlingbot/starling/middleware/guard"
 	"github.com/starlingbot/starling/testutil"
 )
+
+// anybody mounts the commands for every member.
+func anybody(t *testing.T, rt *handler.Router, l *audit.Log) {
+	t.Helper()
+	g, err := guard.New(guard.Config{Roles: noRoles{}})
+	require.NoError(t, err)
+	rt.Use(g.Enforce)
+	audit.Routes(rt, l, handler.Policy{Roles: []string{handler.MemberRole}})
+}
+
+type noRoles struct{}
+
+func (noRoles) Of(context.Context, adapter.User) ([]string, error) { return nil, nil }
+
+// Where nothing says who may read the log nobody may; a rule of the operator does say it.
+func TestAttackRoutesWithoutPolicy(t *testing.T) { synctest.Test(t, routesWithoutPolicy) }
+
+func routesWithoutPolicy(t *testing.T) {
+	_, l := interleaved(t, 3)
+	defer closed(t, l)
+	for _, ruled := range []bool{false, true} {
+		g, err := guard.New(guard.Config{Roles: noRoles{}})
+		require.NoError(t, err)
+		rt := handler.NewRouter()
+		rt.Use(g.Enforce)
+		audit.Routes(rt, l, handler.Policy{})
+		var rules starling.Rules
+		if ruled {
+			rules = starling.Rules{}
+			for _, id := range []string{"audit", "audit-verify", "audit-export"} {
+				rules[id] = handler.Rule{Policy: handler.Policy{Direct: true}}
+			}
+		}
+		b := testutil.Start(t, starling.Config{Router: rt, Policies: rules})
+		for line, want := range map[string]string{"audit": "deploy", "audit verify": "nothing is missing", "audit export": "3 records"} {
+			b.User("alice").Say("@alice", line)
+			text := b.ExpectMatch("@alice", `(?s).*`).Text
+			if ruled {
+				require.Contains(t, text, want)
+			} else {
+				require.Contains(t, text, "Nobody may read the audit log: nothing says who may.")
+			}
+		}
+		b.Stop()
+	}
+}
 
 func TestRoutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, l := interleaved(t, 30)
 		defer closed(t, l)
 		rt := handler.NewRouter()
-		audit.Routes(rt, l, handler.Policy{})
+		anybody(t, rt, l)
 		b := testutil.Start(t, starling.Config{Router: rt})
 		alice := b.User("alice")
 
@@ -99,7 +148,7 @@ func TestADamagedHeadHidesNothingElse(t *testing.T) {
 		e.Value[20] ^= 1
 		put(t, m, key, e.Value)
 		rt := handler.NewRouter()
-		audit.Routes(rt, l, handler.Policy{})
+		anybody(t, rt, l)
 		b := testutil.Start(t, starling.Config{Router: rt})
 		b.User("alice").Say("@alice", "audit")
 		text := b.ExpectMatch("@alice", `(?s).*`).Text
@@ -125,7 +174,7 @@ func TestReason(t *testing.T) {
 	rec.Decision, rec.Approvers = "overridden", []audit.Person{{Key: "test/T1/U3", Name: "carol"}}
 	require.NoError(t, l.Append(ctx, rec))
 	rt := handler.NewRouter()
-	audit.Routes(rt, l, handler.Policy{})
+	anybody(t, rt, l)
 	b := testutil.Start(t, starling.Config{Router: rt})
 	b.User("alice").Say("@alice", "audit")
 	text := b.ExpectMatch("@alice", `because: the site is down x+`).Text

@@ -26,17 +26,18 @@ func (f SinkFunc) Record(ctx context.Context, r Record) error { return f(ctx, r)
 // Anchor does nothing.
 func (SinkFunc) Anchor(context.Context, Anchor) error { return nil }
 
-// Slog is a Sink that writes each record and each anchor to logger at level Info. A log that is kept outside of the brain
-// is what makes it evident that the brain as a whole was put back to an older state: see Check.Known.
+// Slog is a Sink that writes each record and each anchor to logger at level Info: all of a record but Anchor and Prev, which are in
+// those before it. A log that is kept outside of the brain is what makes it evident that the brain as a whole was put back to an older state: see Check.Known.
 func Slog(logger *slog.Logger) Sink { return slogSink{logger} }
 
 type slogSink struct{ log *slog.Logger }
 
 func (s slogSink) Record(ctx context.Context, r Record) error {
 	s.log.LogAttrs(ctx, slog.LevelInfo, "audit", slog.String("phase", string(r.Phase)), slog.String("writer", r.Writer), slog.Uint64("seq", r.Seq),
-		slog.String("id", r.Correlation), slog.String("user", r.Who.Key), slog.String("room", r.Room.String()), slog.String("route", r.Route),
-		slog.String("command", r.Command), slog.String("decision", r.Decision), slog.String("rule", r.Rule), slog.Any("approvers", r.Approvers),
-		slog.String("outcome", r.Outcome), slog.Duration("duration", r.Duration), slog.String("error", r.Error), slog.String("hash", r.Hash))
+		slog.Time("at", r.Time), slog.String("id", r.Correlation), slog.String("delivery", r.Delivery), slog.String("user", r.Who.Key), slog.String("name", r.Who.Name),
+		slog.String("room", r.Room.String()), slog.String("route", r.Route), slog.String("command", r.Command), slog.Any("args", r.Args),
+		slog.String("decision", r.Decision), slog.String("rule", r.Rule), slog.Any("approvers", r.Approvers), slog.String("outcome", r.Outcome),
+		slog.String("reason", r.Reason), slog.Duration("duration", r.Duration), slog.String("error", r.Error), slog.String("hash", r.Hash))
 	return nil
 }
 

@@ -87,6 +87,7 @@ type record struct {
 	Step    int64     `json:"step"`              // the last that was accepted
 	Wrong   int       `json:"wrong,omitempty"`   // codes in a row
 	Locked  time.Time `json:"locked,omitzero"`   // until then
+	Since   time.Time `json:"since,omitzero"`    // when Secret was confirmed
 }
 
 // Enrolment is what a user needs to set up an app. It holds the secret: show it to that user alone, and keep it nowhere.
@@ -113,6 +114,23 @@ func (o *OTP) Enrolled(ctx context.Context, userKey string) (bool, error) {
 		return false, fmt.Errorf("otp: %w", err)
 	}
 	return len(rec.Secret) > 0, nil
+}
+
+// Since gives when the user has confirmed the first code of the factor that counts now: what was verified before was verified with
+// another one. The zero time where that is not known (it was confirmed by an older version of this program). Errors: ErrNotEnrolled.
+func (o *OTP) Since(ctx context.Context, userKey string) (time.Time, error) {
+	key, err := o.key(userKey)
+	if err != nil {
+		return time.Time{}, err
+	}
+	rec, err := brain.Get[record](ctx, o.cfg.Brain, key)
+	switch {
+	case errors.Is(err, brain.ErrNotFound) || err == nil && len(rec.Secret) == 0:
+		return time.Time{}, ErrNotEnrolled
+	case err != nil:
+		return time.Time{}, fmt.Errorf("otp: %w", err)
+	}
+	return rec.Since, nil
 }
 
 // Enrol makes a new secret for a user, which counts once [OTP.Confirm] got its first code, within 10 minutes; a second
@@ -155,7 +173,7 @@ func (o *OTP) Confirm(ctx context.Context, userKey, code string) error {
 		case len(rec.Pending) == 0 || !now.Before(rec.Expires):
 			return nil, ErrNotEnrolled
 		}
-		rec.Step = -1
+		rec.Step, rec.Since = -1, now.UTC()
 		return rec.Pending, nil
 	})
 }
@@ -201,7 +219,7 @@ func (o *OTP) check(ctx context.Context, what, userKey, code string, choose func
 			return nil // which stores that it was wrong
 		}
 		refused = nil
-		*rec = record{Secret: o.seal(userKey, secret), Step: step} // under the first key, whichever it was under
+		*rec = record{Secret: o.seal(userKey, secret), Step: step, Since: rec.Since} // under the first key, whichever it was under
 		return nil
 	})
 	if err != nil {

@@ -67,6 +67,55 @@ func enrol(t testing.TB, o *otp.OTP, user string) app {
 	return a
 }
 
+// Since is when the factor that counts now was confirmed, whatever was verified and sealed anew since.
+func TestSince(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &cut{Store: memory.New()}
+		o := open(t, s, keyA)
+		none := func() {
+			t.Helper()
+			_, err := o.Since(ctx, alice)
+			require.ErrorIs(t, err, otp.ErrNotEnrolled)
+		}
+		none()
+		_, err := o.Enrol(ctx, alice, "alice")
+		require.NoError(t, err)
+		none()
+		require.Error(t, o.Confirm(ctx, alice, "000"))
+		none()
+		for range 2 {
+			a, at := enrol(t, o, alice), time.Now()
+			time.Sleep(time.Hour)
+			require.NoError(t, o.Verify(ctx, alice, a.code(0)))
+			require.NoError(t, o.Rotate(ctx))
+			since, err := o.Since(ctx, alice)
+			require.NoError(t, err)
+			require.True(t, since.Equal(at), "%v, %v", since, at)
+			require.NoError(t, o.Reset(ctx, alice))
+			none()
+			time.Sleep(time.Hour)
+		}
+		_, err = o.Since(ctx, "")
+		require.ErrorContains(t, err, "a user's key")
+		s.down = true
+		_, err = o.Since(ctx, alice)
+		require.ErrorContains(t, err, "down")
+	})
+}
+
+// cut is a store that cannot be read.
+type cut struct {
+	brain.Store
+	down bool
+}
+
+func (s *cut) Get(ctx context.Context, key string) (brain.Entry, error) {
+	if s.down {
+		return brain.Entry{}, errors.New("down")
+	}
+	return s.Store.Get(ctx, key)
+}
+
 func TestEnrolment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := open(t, memory.New(), keyA)

@@ -113,7 +113,7 @@ func (ro *Roles) change(ctx context.Context, c Change, update updater) error {
 		}
 	}
 	audited := false
-	defer ro.Purge(key) // also after an error, which may have been that of a lost answer
+	defer ro.purgePerson(ctx, key) // also after an error, which may have been that of a lost answer
 	err = update(ctx, memberKey(key), func(m *member) error {
 		if err := m.check(); err != nil {
 			return err
@@ -152,6 +152,15 @@ func (ro *Roles) change(ctx context.Context, c Change, update updater) error {
 		ro.forget(ctx, key)
 	}
 	return nil
+}
+
+// purgePerson forgets the answers for all accounts of the person that an account belongs to, and all answers where nobody knows
+// whose it is.
+func (ro *Roles) purgePerson(ctx context.Context, key string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ro.cfg.Timeout)
+	defer cancel()
+	keys, _ := ro.accounts(ctx, key)
+	ro.Purge(keys...)
 }
 
 // auditError: nothing was changed because it could not be audited.

@@ -339,6 +339,31 @@ func TestLinkedAccounts(t *testing.T) {
 	}
 }
 
+// A role that is taken from one account of a person is gone from the others at once, too; and where nobody knows whose they are,
+// every answer is looked up again.
+func TestRevokedFromALinkedAccount(t *testing.T) {
+	other := adapter.User{Adapter: "mm", ID: "u9", Kind: adapter.KindMember}
+	both := []string{bob.Key(), other.Key()}
+	linked := people{bob.Key(): both, other.Key(): both, carol.Key(): {carol.Key()}}
+	s := &shaky{Store: memory.New()}
+	ro := made(t, s, func(c *roles.Config) { c.People = linked })
+	require.Empty(t, of(t, ro, other))
+	require.NoError(t, ro.Grant(ctx, "deployer", bob, alice))
+	require.Equal(t, []string{"deployer"}, of(t, ro, other))
+	of(t, ro, carol)
+	require.NoError(t, ro.Revoke(ctx, "deployer", bob, alice))
+	require.Empty(t, of(t, ro, other))
+	n := s.gets.Load()
+	of(t, ro, carol)
+	require.Equal(t, n, s.gets.Load(), "who is not concerned is not asked for again")
+
+	require.NoError(t, ro.Grant(ctx, "deployer", bob, alice))
+	of(t, ro, other)
+	linked[bob.Key()] = []string{alice.Key()} // damaged
+	require.NoError(t, ro.Revoke(ctx, "deployer", bob, alice))
+	require.Empty(t, of(t, ro, other))
+}
+
 // T1: nobody gets what somebody else was granted, however alike their ids are.
 func TestCrossGrants(t *testing.T) {
 	pairs := 100_000

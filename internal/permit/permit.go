@@ -36,8 +36,9 @@ func From(ctx context.Context) *Permit {
 
 // Abilities say what an enforcing middleware can do beside deciding on roles and places.
 type Abilities struct {
-	Audits  bool // it writes audit records
-	Factors bool // it can ask for a second factor
+	Audits  bool   // it writes audit records
+	Factors bool   // it can ask for a second factor
+	Adapter string // of the room where it announces; empty for none
 }
 
 // Enforcer marks the handler that an enforcing middleware returns. No package outside of this module can name it.

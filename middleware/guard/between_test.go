@@ -257,6 +257,54 @@ func TestWhoOverrides(t *testing.T) {
 	}
 }
 
+// Who passed an approval over has left since: what has not begun does not run on their word.
+func TestAttackOverrideOfWhoHasLeft(t *testing.T) {
+	root := adapter.User{ID: "u-root", Name: "root", Kind: adapter.KindMember}
+	gone, another := root, root
+	gone.Kind, another.Tenant = adapter.KindDeactivated, "T9"
+	cases := map[string]struct {
+		now  adapter.User
+		want string
+	}{
+		"nothing, a control": {root, "deployed api to prod"},
+		"deactivated":        {gone, "the consent for that no longer counts"},
+		"not known":          {another, "I cannot look up now who may do that, so the answer is no"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &slow{Store: memory.New()}
+				o := options{store: store, guard: func(g *guard.Config) { g.BreakGlass = "breakglass" }}
+				w := newWorld(t, o)
+				w.User("bob").Say("#ops", "starling deploy api to prod")
+				id, _ := w.request("#ops")
+				reached, end := make(chan struct{}), make(chan struct{})
+				t.Cleanup(func() { close(end) })
+				var once sync.Once
+				store.before(func(ops []brain.Op) {
+					for _, op := range ops {
+						if strings.HasPrefix(op.Key, "_/run/") && strings.Contains(string(op.Value), `"begun":["deploy"]`) {
+							once.Do(func() { close(reached) })
+							<-end
+						}
+					}
+				})
+				w.User("root").Say("#ops", "starling override "+id+" because the site is down")
+				w.ExpectMatch("#ops", "runs "+id)
+				await(t, reached)
+				w.Kill()
+				store.before(nil)
+				require.Zero(t, w.ran.Load())
+				w.Chat.AddUser(c.now)
+				w.Start(func(cfg *starling.Config) { cfg.Router = w.router(o) })
+				w.ExpectMatch("#ops", c.want)
+				w.Idle()
+				require.Equal(t, c.now == root, w.ran.Load() == 1)
+			})
+		})
+	}
+}
+
 // A second factor that was taken away (its phone was stolen) counts no longer, however short ago it was given.
 func TestAttackFactorTakenAway(t *testing.T) {
 	w := newWorld(t, options{deploy: elevated})

@@ -68,7 +68,7 @@ func (p *pass) Decide(ctx context.Context, r *handler.Request, in *handler.Inten
 	if needs := policy.AllConsents(); len(needs) > 0 {
 		switch {
 		case agreed.Override != nil:
-			if v := g.mayOverride(ctx, agreed.Override.By); !v.ok {
+			if v := g.mayOverride(ctx, r, agreed.Override.By); !v.ok {
 				if v.err == nil { // it is not the asker who lacks a role
 					v = verdict{rule: "override", why: whyConsents, need: []string{whose(needs)}}
 				}
@@ -119,9 +119,9 @@ func (g *Guard) deny(ctx context.Context, r *handler.Request, in *handler.Intent
 		rec.Rule += " " + strings.Join(v.need, "|")
 	}
 	if v.err != nil {
-		rec.Error = v.err.Error()
+		rec.Error = fmt.Sprint(v.err)
 	}
-	g.recordDenied(ctx, r, rec, v)
+	g.recordDenied(ctx, r, rec, v.err)
 	hidden := r.Conceal(ctx)
 	if g.cfg.Silent || !addressed(r) {
 		return handler.Refused("policy: " + v.rule)
@@ -130,7 +130,8 @@ func (g *Guard) deny(ctx context.Context, r *handler.Request, in *handler.Intent
 }
 
 // recordDenied writes that something was refused: always where it was asked for, and now and then where it was only overheard.
-func (g *Guard) recordDenied(ctx context.Context, r *handler.Request, rec audit.Record, v verdict) {
+// cause is why a rule could not be judged; nil where it could.
+func (g *Guard) recordDenied(ctx context.Context, r *handler.Request, rec audit.Record, cause error) {
 	this, more := refusal{r.Event.User.Key(), rec.Route, rec.Rule}, 0
 	if isOverheard(r.Route) {
 		n, since, due := g.overheard.refused(this)
@@ -141,11 +142,11 @@ func (g *Guard) recordDenied(ctx context.Context, r *handler.Request, rec audit.
 			rec.Outcome = fmt.Sprintf("and %d more since %s", more, since.UTC().Format(time.RFC3339))
 		}
 	}
-	if v.err != nil {
-		r.Log().Warn("a command is refused because a rule could not be judged", "rule", v.rule, "error", v.err)
+	if cause != nil {
+		r.Log().Warn("a command is refused because a rule could not be judged", "rule", rec.Rule, "error", cause)
 	}
 	if err := g.append(ctx, rec); err != nil {
-		r.Log().Error("a refusal could not be audited", "rule", v.rule, "error", err)
+		r.Log().Error("a refusal could not be audited", "rule", rec.Rule, "error", err)
 		g.overheard.missed(this, more)
 	} else if g.cfg.Audit == nil {
 		r.Log().Info("a command is refused", "rule", rec.Rule)
@@ -229,7 +230,8 @@ func record(r *handler.Request, in *handler.Intent, phase audit.Phase) audit.Rec
 }
 
 // append writes a record; nil where nobody audits.
-func (g *Guard) append(ctx context.Context, rec audit.Record) error {
+func (g *Guard) append(ctx context.Context, rec audit.Record) (err error) {
+	defer notPanic(&err)
 	if g.cfg.Audit == nil {
 		return nil
 	}
@@ -269,25 +271,48 @@ func (g *Guard) after(ctx context.Context, r *handler.Request, p *pass, err erro
 		return
 	}
 	rec := record(r, p.intent, audit.PhaseAfter)
-	rec.Decision, rec.Duration, rec.Outcome = ruling(p.intent), time.Since(p.begun), "done"
+	rec.Decision, rec.Duration = ruling(p.intent), time.Since(p.begun)
+	rec.Outcome, rec.Error = outcome(err)
+	if err := g.append(ctx, rec); err != nil {
+		r.Log().Error("the outcome of a command could not be audited", "outcome", rec.Outcome, "error", err)
+	}
+}
+
+// outcome says what became of a run, and why.
+func outcome(err error) (what, why string) {
 	var user *handler.UserError
 	var refused *handler.RefusedError
 	var retry *handler.RetryError
 	switch {
 	case err == nil:
+		return "done", ""
 	case err == errPanicked:
-		rec.Outcome, rec.Error = "panic", err.Error()
+		return "panic", err.Error()
 	case errors.As(err, &retry):
-		rec.Outcome, rec.Error = "to be run again", err.Error()
+		return "to be run again", err.Error()
 	case errors.As(err, &refused):
-		rec.Outcome, rec.Error = "refused", refused.Reason
+		return "refused", refused.Reason
 	case errors.As(err, &user):
-		rec.Outcome, rec.Error = "not done", user.Error()
-	default:
-		rec.Outcome, rec.Error = "failed", err.Error()
+		return "not done", user.Error()
 	}
-	if err := g.append(ctx, rec); err != nil {
-		r.Log().Error("the outcome of a command could not be audited", "outcome", rec.Outcome, "error", err)
+	return "failed", fmt.Sprint(err) // lives through an Error that panics
+}
+
+// stopped records that a middleware between the guard and the handler, such as a limit or an off switch, has kept from running
+// what the guard had let pass so far. Nothing of it has run, so this is its only record; and nobody has looked for a secret in it.
+func (g *Guard) stopped(ctx context.Context, r *handler.Request, err error) {
+	if g.cfg.Audit != nil && r.Route.Audited() {
+		rec := record(r, nil, audit.PhaseDenied)
+		rec.Decision, rec.Rule = "denied", "besides policy"
+		if rec.Outcome, rec.Error = outcome(err); err == nil {
+			rec.Outcome = "not done"
+		}
+		g.recordDenied(ctx, r, rec, nil)
+	}
+	if hidden := r.Conceal(ctx); hidden != "" {
+		if err := r.Whisper(ctx, "%s", hidden); err != nil {
+			r.Log().Warn("who said a secret in a room could not be told", "error", err)
+		}
 	}
 }
 

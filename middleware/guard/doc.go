@@ -2,7 +2,7 @@
 //
 //	g, err := guard.New(guard.Config{Roles: people, Brain: state.Namespace("guard"), Factor: factor, Audit: log})
 //	rt := handler.NewRouter()
-//	rt.Use(middleware.Recover(), g.Enforce)
+//	rt.Use(middleware.Recover(), g.Enforce) // limits and switches come after it
 //	rt.Mount("guard", g.Routes()) // approve, deny, cancel, pending, override, code
 //	rt.Add(handler.Command[deploy]{Policy: handler.Policy{Roles: []string{"deployer"}}, ...})
 //
@@ -26,6 +26,10 @@
 // What was said to the bot and refused is always on record. What it only overheard (Hear and other routes that nobody addressed)
 // and may not run is refused each time, and on record once an hour for each person, route and rule, with the number of those in
 // between ("and 41 more since ..."): chatter must not be able to fill the log. Each process counts for itself, at most 4,096 of them.
+//
+// What the guard has let pass and a middleware behind it does not (a limit, an off switch, a broken one) is on record in the same
+// way, under the rule "besides policy", and a secret in it is deleted as in what the guard refuses. What stands before the guard keeps
+// it from being asked, and is in the log alone: put limits and switches behind it.
 //
 // # Approvals
 //

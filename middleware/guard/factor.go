@@ -41,7 +41,11 @@ func (g *Guard) elevated(ctx context.Context, u adapter.User, window time.Durati
 	if age := time.Since(e.At); age >= window || age <= -time.Minute { // a clock that is a little ahead, and not one that is wrong
 		return false, nil
 	}
-	return g.enrolled(ctx, u)
+	if enrolled, err := g.enrolled(ctx, u); err != nil || !enrolled {
+		return false, err
+	}
+	since, err := g.enrolledSince(ctx, u)
+	return err == nil && e.At.After(since), err
 }
 
 // askFactor asks who said r for a second factor, in private.
@@ -121,6 +125,15 @@ func (g *Guard) enrolled(ctx context.Context, u adapter.User) (ok bool, err erro
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	return g.cfg.Factor.Enrolled(ctx, u.Key())
+}
+
+// enrolledSince tells since when the factor of an account is its own; the zero time where that is not known.
+func (g *Guard) enrolledSince(ctx context.Context, u adapter.User) (since time.Time, err error) {
+	defer notPanic(&err)
+	if d, ok := g.cfg.Factor.(dated); ok {
+		return d.Since(ctx, u.Key())
+	}
+	return time.Time{}, nil
 }
 
 func (g *Guard) verify(ctx context.Context, u adapter.User, secret handler.Secret) (err error) {

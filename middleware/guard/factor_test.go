@@ -1,10 +1,12 @@
 package guard_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,7 +17,10 @@ import (
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/brain"
 	"github.com/starlingbot/starling/brain/memory"
+	"github.com/starlingbot/starling/brain/sealed"
 	"github.com/starlingbot/starling/handler"
+	"github.com/starlingbot/starling/handler/otp"
+	"github.com/starlingbot/starling/internal/totp"
 	"github.com/starlingbot/starling/middleware/guard"
 	"github.com/starlingbot/starling/testutil"
 )
@@ -382,4 +387,76 @@ func TestClocks(t *testing.T) {
 	}
 	require.Zero(t, early)
 	t.Logf("T36: %d codes said over 5 min off: 0 tried; %d commands ran on a factor of a time that cannot be", far, early)
+}
+
+// What was given with a factor that an admin has taken away since does not count with the next one either.
+func TestAttackElevationOutlivesItsFactor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keys, err := sealed.ParseKeys("a:Y25yeW1hcmstc2VhbGVkLWtleS1udW1iZXItb25lLXg=")
+		require.NoError(t, err)
+		store := &failingFor{Store: memory.New(), prefix: "otp/"}
+		factor, err := otp.New(otp.Config{Brain: brain.New(store).Namespace("otp"), Keys: keys, Issuer: "Ops bot"})
+		require.NoError(t, err)
+		w := newWorld(t, options{deploy: elevated, store: store, guard: func(c *guard.Config) { c.Factor = factor }})
+		enrol := func() (code func() string) {
+			e, err := factor.Enrol(ctx, key("bob"), "bob")
+			require.NoError(t, err)
+			secret, err := totp.ParseText(e.Text.Reveal())
+			require.NoError(t, err)
+			code = func() string { return totp.At(secret, totp.StepAt(time.Now())) }
+			require.NoError(t, factor.Confirm(ctx, key("bob"), code()))
+			time.Sleep(time.Minute)
+			return code
+		}
+		bob := w.User("bob")
+		deploy := func() { bob.Say("#ops", "starling deploy api") }
+		bob.Direct("code " + enrol()())
+		w.ExpectMatch("@bob", "That is right")
+		deploy()
+		w.Expect("#ops", "deployed api to staging")
+		require.NoError(t, factor.Reset(ctx, key("bob")))
+		code := enrol()
+		deploy()
+		w.Expect("#ops", "@bob: I have asked you for your second factor in private.")
+		require.EqualValues(t, 1, w.ran.Load())
+		w.Expect("@bob", askCode)
+		bob.Direct("code " + code())
+		w.Expect("@bob", released)
+		w.Expect("#ops", "deployed api to staging")
+		deploy()
+		w.Expect("#ops", "deployed api to staging")
+		store.after.Store(1) // that somebody is enrolled can be read, and since when cannot
+		deploy()
+		w.ExpectMatch("#ops", "I cannot look up now who may do that, so the answer is no")
+		require.EqualValues(t, 3, w.ran.Load())
+	})
+}
+
+// undated is a factor that panics when it is asked since when it is somebody's.
+type undated struct{ *codes }
+
+func (undated) Since(context.Context, string) (time.Time, error) { panic("boom") }
+
+func TestFactorThatCannotSaySinceWhen(t *testing.T) {
+	w := newWorld(t, options{deploy: elevated, guard: func(c *guard.Config) { c.Factor = undated{c.Factor.(*codes)} }})
+	w.User("bob").Direct("code 123456")
+	w.ExpectMatch("@bob", "That is right")
+	w.User("bob").Say("#ops", "starling deploy api")
+	w.ExpectMatch("#ops", "I cannot look up now who may do that, so the answer is no")
+	require.Zero(t, w.ran.Load())
+	require.Equal(t, "guard: panic: boom", w.records()[len(w.records())-1].Error)
+}
+
+// failingFor is a store in which keys of a prefix cannot be read after so many reads; 0 is never.
+type failingFor struct {
+	brain.Store
+	prefix string
+	after  atomic.Int32
+}
+
+func (s *failingFor) Get(ctx context.Context, key string) (brain.Entry, error) {
+	if strings.HasPrefix(key, s.prefix) && s.after.Load() > 0 && s.after.Add(1) > 2 {
+		return brain.Entry{}, errors.New("down")
+	}
+	return s.Store.Get(ctx, key)
 }

@@ -26,7 +26,8 @@ type Roles interface {
 // purger is a Roles that keeps answers: the guard has it forget one before a decision that must not be an old one.
 type purger interface{ Purge(userKeys ...string) }
 
-// Factor is a second factor, such as a code of an app (package handler/otp).
+// Factor is a second factor, such as a code of an app (package handler/otp). One that has otp.OTP's method Since, too, is asked since
+// when it is somebody's, and what was given before does not count.
 type Factor interface {
 	// Name is what it is called in the audit log.
 	Name() string
@@ -34,6 +35,11 @@ type Factor interface {
 	Enrolled(ctx context.Context, userKey string) (bool, error)
 	// Verify returns nil when the code is right, and then never again for that code.
 	Verify(ctx context.Context, userKey, code string) error
+}
+
+// dated is a Factor that knows since when it is somebody's: what was given before was given with one that was taken away.
+type dated interface {
+	Since(ctx context.Context, userKey string) (time.Time, error)
 }
 
 // Audit takes audit records (*audit.Log does). nil means that the record is safe.
@@ -151,7 +157,7 @@ var (
 
 // Enforces marks the chain as guarded.
 func (l *link) Enforces() permit.Abilities {
-	return permit.Abilities{Audits: l.g.cfg.Audit != nil, Factors: l.g.cfg.Factor != nil}
+	return permit.Abilities{Audits: l.g.cfg.Audit != nil, Factors: l.g.cfg.Factor != nil, Adapter: l.g.cfg.Room.Adapter}
 }
 
 // Allowed makes help and suggestions show what the asker may do.
@@ -179,8 +185,11 @@ func (l *link) Handle(ctx context.Context, r *handler.Request) error {
 	p := &pass{g: g}
 	err := errPanicked
 	defer func() {
-		if !p.begun.IsZero() {
+		switch {
+		case !p.begun.IsZero():
 			g.after(ctx, r, p, err)
+		case !p.reached:
+			g.stopped(ctx, r, err)
 		}
 	}()
 	err = l.next.Handle(permit.With(ctx, permit.Permit{For: r, Decider: p}), r)
@@ -192,12 +201,16 @@ var errPanicked = errors.New("panic")
 
 // pass is the decision on one request.
 type pass struct {
-	g      *Guard
-	begun  time.Time // when the answer was yes; zero before
-	intent *handler.Intent
+	g       *Guard
+	reached bool      // no middleware inside of the guard has ended it
+	begun   time.Time // when the answer was yes; zero before
+	intent  *handler.Intent
 }
 
 var _ handler.Decider = (*pass)(nil)
+
+// Reached notes that it was for the guard alone to say no.
+func (p *pass) Reached() { p.reached = true }
 
 // verdict is what a rule says.
 type verdict struct {

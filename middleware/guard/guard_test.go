@@ -165,6 +165,25 @@ func TestNewRefusesWhatIsNotGuarded(t *testing.T) {
 	}))
 }
 
+// A room for announcements on a platform that the bot does not have would hear of nothing: an override in private, of nobody.
+func TestNewRefusesARoomNowhere(t *testing.T) {
+	for name, want := range map[string]string{"terminal": "", "slak": `guard.Config.Room is on the adapter "slak", and the bot has none of that name: it has terminal`} {
+		cfg := quiet(t)
+		cfg.Room = adapter.Address{Adapter: name, Room: "ops"}
+		err := build(starling.Config{}, func(rt *handler.Router) {
+			rt.Use(must(t, cfg).Enforce)
+			rt.Command("x", "X.", nothing)
+			rt.Command("y", "Y.", nothing)
+		})
+		if want == "" {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, want)
+			require.Equal(t, 1, strings.Count(err.Error(), name), "said once")
+		}
+	}
+}
+
 func none(context.Context, *handler.Request, handler.None) error { return nil }
 
 // The route refuses at run time too: a request that no guard has let through, and one with a word for another.
@@ -404,6 +423,7 @@ func TestParseRules(t *testing.T) {
 		`{"deploy": {"elevate": "soon"}}`:                     "no duration",
 		`{"deploy": {"direct": true}, "deploy": {"in": []}}`:  `"deploy" twice`,
 		`{"deploy": {"roles": ["a"], "Roles": ["b"]}}`:        `"Roles" twice`,
+		`{"deploy": {"roles": ["a"], "role\u017f": ["b"]}}`:   `twice`,
 		`{"deploy": {"roles": ["a"]}, "x": {"roles": ["b"]}}`: "",
 	} {
 		_, err := handler.ParseRules([]byte(text))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/starlingbot/starling"
 	"github.com/starlingbot/starling/adapter"
 	"github.com/starlingbot/starling/handler"
 )
@@ -97,4 +98,27 @@ func TestOverheardIsBounded(t *testing.T) {
 	require.Len(t, w.records(), n)
 	require.LessOrEqual(t, w.guard.Overheard(), 4096)
 	require.Zero(t, w.ran.Load())
+}
+
+// may is an authorizer of the bot's own.
+type may struct{}
+
+func (may) Allowed(context.Context, *adapter.Event, *handler.Route) bool { return true }
+
+// A bot that decides itself what help shows has its guard record what was not decided in time all the same.
+func TestAttackExpiredUnaudited(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			o := options{routes: func(w *world, rt *handler.Router) { rt.Authorize(may{}) }}
+			w := newWorld(t, o)
+			w.User("bob").Say("#ops", "starling deploy api to prod")
+			id, _ := w.request("#ops")
+			if gone {
+				o.deploy = func(c *handler.Command[deployArgs]) { c.Name = "ship" }
+				w.Restart(func(c *starling.Config) { c.Router = w.router(o) })
+			}
+			time.Sleep(3 * time.Hour)
+			require.Equal(t, []string{"asked bob deploy:  " + id, "denied  deploy: expired " + id}, w.recorded())
+		})
+	}
 }

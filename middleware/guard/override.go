@@ -13,8 +13,12 @@ import (
 	"github.com/starlingbot/starling/internal/permit"
 )
 
-// mayOverride tells whether somebody may pass an approval over.
-func (g *Guard) mayOverride(ctx context.Context, by adapter.User) verdict {
+// mayOverride tells whether somebody may pass an approval over. All is read anew: the role, and of what kind the account is.
+func (g *Guard) mayOverride(ctx context.Context, r *handler.Request, by adapter.User) verdict {
+	by, err := r.Current(ctx, by)
+	if err != nil {
+		return verdict{rule: "override", why: whyRoles, err: err}
+	}
 	if g.cfg.BreakGlass == "" || !person(by) {
 		return verdict{rule: "override", why: whyConsents, need: []string{"an approval"}}
 	}
@@ -52,7 +56,7 @@ func (g *Guard) override(ctx context.Context, r *handler.Request, id, why string
 		if err != nil {
 			return err
 		}
-		if v := g.mayOverride(ctx, by); !v.ok {
+		if v := g.mayOverride(ctx, r, by); !v.ok {
 			refusal := &handler.UserError{Text: adapter.Format("%s: %s", by, adapter.Markup(v.text(r))), Err: v.err}
 			g.refuse(ctx, r, h, refusal)
 			return refusal

@@ -170,6 +170,7 @@ type options struct {
 	guard  func(*guard.Config)
 	config func(*starling.Config)
 	routes func(w *world, rt *handler.Router)
+	inside func(w *world) handler.Middleware // between the guard and the routes
 	deploy func(*handler.Command[deployArgs])
 	chat   testutil.ChatConfig
 	store  brain.Store
@@ -218,6 +219,9 @@ func (w *world) router(o options) *handler.Router {
 	w.guard = g
 	rt := handler.NewRouter()
 	rt.Use(g.Enforce)
+	if o.inside != nil {
+		rt.Use(o.inside(w))
+	}
 	rt.Mount("guard", g.Routes())
 	cmd := handler.Command[deployArgs]{
 		Name: "deploy", Summary: "Ship a service.", Policy: handler.Policy{Roles: []string{"deployer"}},
