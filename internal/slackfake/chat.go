@@ -320,7 +320,8 @@ func (s *Server) replies(c *call) (object, *apiError) {
 	return s.readMessages(c, r, func(m *Message) bool { return m == root || m.Thread == root.TS }, false)
 }
 
-// readMessages gives the messages of a range: newest first in history, oldest first in threads, the root always there.
+// readMessages gives the messages of a range: newest first in history, oldest first in threads, the root always there. A history with a
+// beginning and no end comes from its beginning on, each page with the newest first (slackhq/slack-api-docs, methods/channels.history.md).
 func (s *Server) readMessages(c *call, r *Room, want func(*Message) bool, newest bool) (object, *apiError) {
 	oldest, latest, inclusive := c.get("oldest"), c.get("latest"), c.get("inclusive") == "1"
 	var all []*Message
@@ -335,12 +336,17 @@ func (s *Server) readMessages(c *call, r *Room, want func(*Message) bool, newest
 			all = append(all, m)
 		}
 	}
-	if newest {
+	fromOldest := newest && oldest != "" && latest == ""
+	if newest && !fromOldest {
 		slices.Reverse(all)
 	}
 	all, next, fail := page(c, all, 999)
 	if fail != nil {
 		return nil, fail
+	}
+	if fromOldest {
+		all = slices.Clone(all)
+		slices.Reverse(all)
 	}
 	metadata := c.get("include_all_metadata") == "1"
 	list := []object{}
