@@ -326,7 +326,7 @@ func (p *platform) disorder(note func(string, ...any)) (n int) {
 
 // disorderOfReplies counts the messages that were posted before one that was said earlier, by the first time that each was posted:
 // those of one event, and in each room those of events that ran one after another. What was said while its record could not be
-// written is left out.
+// written is left out, and what was said by a handler that ran so long that it had left its line.
 func (p *platform) disorderOfReplies(sends map[string]*said, note func(string, ...any)) (n int) {
 	first := func(ev *event, label string) int {
 		if s := sends[ev.id+" "+label]; s != nil && !p.unsure[ev.id] {
@@ -362,7 +362,7 @@ func (p *platform) disorderOfReplies(sends map[string]*said, note func(string, .
 					said = ev.kind.replies[0]
 				}
 				at := first(ev, said)
-				if at == 0 {
+				if at == 0 || ev.leftLine(sends[ev.id+" "+said].sends[0].Time) {
 					continue
 				}
 				if at < lastAt {
@@ -374,6 +374,18 @@ func (p *platform) disorderOfReplies(sends map[string]*said, note func(string, .
 		}
 	}
 	return n
+}
+
+// leftLine tells whether the handler that said something at a time had run so long by then that it no longer held up the events
+// behind it: Config.SlowAfter, which a slow store makes of the shortest one.
+func (ev *event) leftLine(said time.Time) bool {
+	const slowAfter = 2*time.Second - recordedWithin // it counts from a little before we hear of the begin
+	for _, b := range slices.Backward(ev.begins) {
+		if !b.at.After(said) {
+			return said.Sub(b.at) >= slowAfter
+		}
+	}
+	return false
 }
 
 // inTurn are the kinds of events whose first reply comes before the next event's: they are not in the background.

@@ -76,6 +76,7 @@ type begin struct {
 	route   string
 	attempt int
 	process int
+	at      time.Time
 }
 
 func newPlatform(dir string, rooms int, seed uint64, idempotent bool) (*platform, error) {
@@ -236,7 +237,7 @@ func (p *platform) hear(l *link, process int, m line) {
 		if ev.begun == 0 {
 			ev.begun = p.clock
 		}
-		ev.begins = append(ev.begins, begin{m.Route, m.Attempt, process})
+		ev.begins = append(ev.begins, begin{m.Route, m.Attempt, process, time.Now()})
 	case lineEnd:
 		if ev != nil && m.Err == "" {
 			ev.ended[m.Route] = true
